@@ -1,0 +1,1 @@
+"""shared package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""shared.clients package of the voice mesh."""

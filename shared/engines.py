@@ -1,0 +1,106 @@
+"""What an engine is to a service: its declared capabilities, and how it is found and built.
+
+Capabilities are data (:class:`EngineSpec`), so that choosing an engine is a pure function and is
+tested without one. A registry entry names the module that holds the engine; the module, and with
+it the model library, is imported only when that engine is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from shared.errors import NotReady, UnknownModel
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """The capabilities of one engine, as data.
+
+    Attributes:
+        name: the word users write in ``TTS_ENGINES`` and read in ``X-Engine``.
+        model: the model's public name.
+        licence: SPDX identifier, or the licence's usual name, of the weights.
+        commercial_use: whether that licence allows it.
+        languages: BCP-47-like tags the engine handles (``en``, ``pt-br``); empty = any.
+        parameters: request parameters that the engine honours; all others are reported back in
+            ``X-Ignored-Parameters``.
+        cloning: ``"none"``, ``"matching"`` (nearest built-in voice) or ``"cloning"``.
+        streaming: audio or text leaves before the whole is done.
+        max_concurrency: calls that may run inside the engine at once; 1 = not thread-safe.
+        sample_rate: of the audio made or taken, Hz.
+    """
+
+    name: str
+    model: str
+    licence: str
+    commercial_use: bool
+    languages: frozenset[str]
+    parameters: frozenset[str] = frozenset()
+    cloning: str = "none"
+    streaming: bool = True
+    max_concurrency: int = 1
+    sample_rate: int = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """One line of a registry: where the engine lives and what it needs.
+
+    Attributes:
+        module: module to import, which must have ``build(settings) -> engine``.
+        requires: top-level modules that must be installed, probed with ``find_spec``.
+        extra: the pyproject extra that installs them.
+    """
+
+    module: str
+    requires: tuple[str, ...]
+    extra: str
+
+
+class EngineRegistry:
+    """Names of engines → lazily imported builders."""
+
+    def __init__(self, entries: Mapping[str, EngineEntry]) -> None:
+        self._entries = dict(entries)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All known engine names, in the order of preference they were declared in."""
+        return tuple(self._entries)
+
+    def missing(self, name: str) -> list[str]:
+        """Modules that ``name`` needs and that are not installed.
+
+        Raises:
+            UnknownModel: no such engine.
+        """
+        return [module for module in self._entry(name).requires if find_spec(module) is None]
+
+    def build(self, name: str, settings: Any) -> Any:
+        """Import the engine's module and build it; weights are loaded later by ``load()``.
+
+        Raises:
+            UnknownModel: no such engine.
+            NotReady: a library is missing; the message has the command that installs it.
+        """
+        entry = self._entry(name)
+        if missing := self.missing(name):
+            raise NotReady(
+                f"engine '{name}' needs {', '.join(missing)}: "
+                f"pip install -e '.[{entry.extra}]'",
+                code="engine_not_installed",
+                details={"engine": name},
+            )
+        return importlib.import_module(entry.module).build(settings)
+
+    def _entry(self, name: str) -> EngineEntry:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownModel(
+                f"unknown engine '{name}'", details={"available": sorted(self._entries)}
+            ) from None

@@ -1,0 +1,1 @@
+"""shared.schemas package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""shared.web package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""stt_service package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""stt_service.engines package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""tts_service.engines package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""voice_agent package of the voice mesh."""

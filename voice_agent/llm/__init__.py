@@ -1,0 +1,1 @@
+"""voice_agent.llm package of the voice mesh."""
