@@ -1,0 +1,121 @@
+"""Settings that every service has; each service's own module extends :class:`CommonSettings`.
+
+The environment (and a ``.env`` file in the working directory) is read when a settings object is
+made, never at import. The README's table and ``.env.example`` are generated from the fields.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def default_threads() -> int:
+    """Threads of one model: the processors this process may run on, at most 4.
+
+    The embedded models are small; beyond four threads they gain little and starve each other.
+    """
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+class CommonSettings(BaseSettings):
+    """What every process of the mesh reads from its environment."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+    )
+
+    home: Path = Field(
+        default=Path("~/.cache/voicemesh"),
+        validation_alias=AliasChoices("VOICEMESH_HOME"),
+        description="Folder of prepared models, caches, logs and saved defaults.",
+    )
+    bind_host: str = Field(
+        default="127.0.0.1",
+        validation_alias=AliasChoices("BIND_HOST", "API_HOST"),
+        description="Address to listen on. Anything but loopback needs API_TOKENS.",
+    )
+    api_tokens: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        validation_alias=AliasChoices("API_TOKENS", "API_TOKEN"),
+        description="Bearer tokens that are accepted, separated by commas. None: loopback only.",
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    debug_mode: bool = Field(
+        default=False, description="true: log at DEBUG. Transcripts are never logged."
+    )
+    threads: int = Field(
+        default_factory=default_threads,
+        validation_alias=AliasChoices("MODEL_THREADS"),
+        ge=1,
+        le=64,
+        description="Processor threads that one model may use; the machine's, at most 4.",
+    )
+    max_body_bytes: int = Field(
+        default=100 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body taken, bytes.",
+    )
+    max_audio_seconds: float = Field(
+        default=2 * 3600.0, gt=0, description="Longest recording taken, seconds."
+    )
+    max_text_chars: int = Field(
+        default=20_000, ge=1, description="Longest text spoken in one request, characters."
+    )
+    max_sessions: int = Field(
+        default=16, ge=1, le=512, description="WebSocket sessions at once per service."
+    )
+    max_requests: int = Field(
+        default=32,
+        ge=1,
+        le=512,
+        description="HTTP requests that one service works on or keeps waiting at once.",
+    )
+    queue_limit: int = Field(
+        default=24,
+        ge=0,
+        description="Requests that may wait for an engine; above it 503 with Retry-After.",
+    )
+    queue_timeout_s: float = Field(
+        default=60.0, gt=0, description="Longest wait for an engine, seconds; then 503."
+    )
+    shutdown_grace_s: int = Field(
+        default=20, ge=1, description="Time to finish running answers at a stop, seconds."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("api_tokens", mode="before")
+    @classmethod
+    def _split_tokens(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(token.strip() for token in value.split(",") if token.strip())
+        return value
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of prepared models."""
+        return self.home / "models"
+
+    @property
+    def effective_log_level(self) -> str:
+        """``DEBUG`` where ``DEBUG_MODE`` is set, else ``LOG_LEVEL``."""
+        return "DEBUG" if self.debug_mode else self.log_level.upper()
+
+
+def split_names(value: object) -> object:
+    """For list settings written with commas: ``"a, b"`` → ``("a", "b")``; others unchanged."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
