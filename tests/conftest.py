@@ -1,0 +1,51 @@
+"""Fixtures of the whole suite: where the recordings and the prepared models are.
+
+Both skip visibly when what they need is not on this machine, and neither touches the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+ManifestRow = dict[str, Any]
+
+
+def _speech_root() -> Path:
+    configured = os.environ.get("VOICEMESH_SPEECH")
+    return Path(configured) if configured else REPOSITORY.parent / "shared" / "speech"
+
+
+@pytest.fixture(scope="session")
+def speech_dir() -> Path:
+    """Folder with ``speech/``, ``long/``, ``awkward/`` and ``manifest.jsonl``.
+
+    ``VOICEMESH_SPEECH`` overrides the default, ``../shared/speech`` beside the repository.
+    """
+    root = _speech_root()
+    if not (root / "manifest.jsonl").is_file():
+        pytest.skip(f"no recordings at {root} (set VOICEMESH_SPEECH)")
+    return root
+
+
+@pytest.fixture(scope="session")
+def manifest(speech_dir: Path) -> list[ManifestRow]:
+    """The rows of ``manifest.jsonl`` as dicts; ``row["file"]`` is relative to ``speech_dir``."""
+    text = (speech_dir / "manifest.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """Folder with the prepared models (``$VOICEMESH_HOME/models``); skips where there is none."""
+    default = Path.home() / ".cache" / "voicemesh"
+    models = Path(os.environ.get("VOICEMESH_HOME", default)).expanduser() / "models"
+    if not models.is_dir() or not any(models.iterdir()):
+        pytest.skip(f"no prepared models at {models} (run: mesh download)")
+    return models
