@@ -68,7 +68,8 @@ class Admission:
                 return Lease(self)
             if len(self._waiting) >= self._queue_limit:
                 raise Overloaded(
-                    f"{self._name}: the queue is full", retry_after=self._estimate(len(self._waiting))
+                    f"{self._name}: the queue is full",
+                    retry_after=self._estimate(len(self._waiting)),
                 )
             turn = threading.Event()
             self._waiting.append(turn)

@@ -90,8 +90,7 @@ class EngineRegistry:
         entry = self._entry(name)
         if missing := self.missing(name):
             raise NotReady(
-                f"engine '{name}' needs {', '.join(missing)}: "
-                f"pip install -e '.[{entry.extra}]'",
+                f"engine '{name}' needs {', '.join(missing)}: pip install -e '.[{entry.extra}]'",
                 code="engine_not_installed",
                 details={"engine": name},
             )

@@ -7,38 +7,61 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_LATENCY = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_LATENCY = (
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.2,
+    0.35,
+    0.5,
+    0.75,
+    1.0,
+    1.5,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+)
 _RATIO = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 _BYTES = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
 
 REQUESTS = Counter(
-    "voice_requests_total", "Requests finished, by outcome (ok or the error code).",
+    "voice_requests_total",
+    "Requests finished, by outcome (ok or the error code).",
     ["route", "engine", "outcome"],
 )
 REQUEST_SECONDS = Histogram(
-    "voice_request_duration_seconds", "Whole answer, from the request to its last byte.",
-    ["route"], buckets=_LATENCY,
+    "voice_request_duration_seconds",
+    "Whole answer, from the request to its last byte.",
+    ["route"],
+    buckets=_LATENCY,
 )
 TTFA = Histogram(
-    "voice_time_to_first_audio_seconds", "Request to the first audio byte.",
-    ["engine"], buckets=_LATENCY,
+    "voice_time_to_first_audio_seconds",
+    "Request to the first audio byte.",
+    ["engine"],
+    buckets=_LATENCY,
 )
 QUEUE_DEPTH = Gauge("voice_queue_depth", "Requests that wait for an engine.", ["engine"])
 QUEUE_SECONDS = Histogram(
     "voice_queue_wait_seconds", "Wait for an engine.", ["engine"], buckets=_LATENCY
 )
 STAGE_LATENCY = Histogram(
-    "voice_stage_latency_seconds", "One stage of the work (normalize, synthesize, decode, …).",
-    ["stage"], buckets=_LATENCY,
+    "voice_stage_latency_seconds",
+    "One stage of the work (normalize, synthesize, decode, …).",
+    ["stage"],
+    buckets=_LATENCY,
 )
 RTF = Histogram(
     "voice_real_time_factor", "Processing time divided by audio time.", ["engine"], buckets=_RATIO
 )
-AUDIO_SECONDS = Counter(
-    "voice_audio_seconds_total", "Audio made or read.", ["engine", "direction"]
-)
+AUDIO_SECONDS = Counter("voice_audio_seconds_total", "Audio made or read.", ["engine", "direction"])
 FALLBACKS = Counter(
-    "voice_fallback_total", "Answers made by another engine than the first choice.",
+    "voice_fallback_total",
+    "Answers made by another engine than the first choice.",
     ["from", "to", "reason"],
 )
 CACHE_EVENTS = Counter(
@@ -51,11 +74,11 @@ STREAMS = Gauge("voice_streams_active", "Open audio streams and sockets.", ["kin
 STREAMS_ABORTED = Counter(
     "voice_streams_aborted_total", "Streams that ended early.", ["kind", "reason"]
 )
-UPLOAD_BYTES = Histogram(
-    "voice_upload_bytes", "Size of uploaded audio.", ["route"], buckets=_BYTES
-)
+UPLOAD_BYTES = Histogram("voice_upload_bytes", "Size of uploaded audio.", ["route"], buckets=_BYTES)
 DECODE_ERRORS = Counter("voice_audio_decode_errors_total", "Uploads that could not be decoded.")
-ENGINE_READY = Gauge("voice_engine_ready", "1 when the engine has answered its warm-up.", ["engine"])
+ENGINE_READY = Gauge(
+    "voice_engine_ready", "1 when the engine has answered its warm-up.", ["engine"]
+)
 ENGINE_LOAD_SECONDS = Gauge(
     "voice_engine_load_seconds", "Time to load and warm up the engine.", ["engine"]
 )

@@ -33,9 +33,9 @@ class CommonSettings(BaseSettings):
         frozen=True,
     )
 
-    home: Path = Field(
+    voicemesh_home: Path = Field(
         default=Path("~/.cache/voicemesh"),
-        validation_alias=AliasChoices("VOICEMESH_HOME"),
+        validate_default=True,
         description="Folder of prepared models, caches, logs and saved defaults.",
     )
     bind_host: str = Field(
@@ -91,7 +91,7 @@ class CommonSettings(BaseSettings):
         default=20, ge=1, description="Time to finish running answers at a stop, seconds."
     )
 
-    @field_validator("home")
+    @field_validator("voicemesh_home")
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().absolute()
@@ -102,6 +102,11 @@ class CommonSettings(BaseSettings):
         if isinstance(value, str):
             return frozenset(token.strip() for token in value.split(",") if token.strip())
         return value
+
+    @property
+    def home(self) -> Path:
+        """Folder of everything the mesh keeps on this machine, absolute."""
+        return self.voicemesh_home
 
     @property
     def models_dir(self) -> Path:

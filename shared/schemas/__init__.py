@@ -1,1 +1,5 @@
-"""shared.schemas package of the voice mesh."""
+"""Every wire shape of the mesh, as pydantic models."""
+
+from shared.schemas.speech import Emotion, Language, VoiceParameters, VoiceRequest
+
+__all__ = ["Emotion", "Language", "VoiceParameters", "VoiceRequest"]

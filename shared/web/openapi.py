@@ -66,7 +66,7 @@ def operation(
 
 
 def _collect(app: Flask) -> list[tuple[str, str, str, Operation]]:
-    found = []
+    found: list[tuple[str, str, str, Operation]] = []
     for rule in app.url_map.iter_rules():
         view = app.view_functions.get(rule.endpoint)
         marked = getattr(view, "__operation__", None)

@@ -1,0 +1,128 @@
+"""The Flask application that every service starts from."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Collection
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_flask_exporter import PrometheusMetrics
+
+from shared.log import configure_logging, request_id
+from shared.settings import CommonSettings
+from shared.web import faults
+from shared.web.auth import require_token
+from shared.web.docs_page import render_docs
+from shared.web.middleware import Middleware
+from shared.web.openapi import build_spec
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
+"""Answered without a token: probes, and a specification that the repository publishes anyway."""
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_STRICT_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+def build_app(
+    service: str,
+    settings: CommonSettings,
+    *,
+    readiness: Callable[[], tuple[bool, dict[str, Any]]],
+    open_paths: Collection[str] = frozenset(),
+) -> Flask:
+    """A Flask application with what all services share.
+
+    Installed: JSON logs, request ids, the agreed error answers, bearer tokens, the body limit, the
+    cap on requests at work, security headers, ``/livez``, ``/readyz``, ``/metrics``,
+    ``/openapi.json`` and ``/docs``.
+
+    Args:
+        service: the process's name in logs and titles.
+        settings: limits, tokens, log level.
+        readiness: called for ``/readyz``; whether the service can answer, and details.
+        open_paths: further paths that need no token.
+    """
+    configure_logging(service, settings.effective_log_level)
+    app = Flask(service, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = 2 * 1024 * 1024
+    # Long after the last ping a half-open socket must not keep its thread.
+    app.config["SOCK_SERVER_OPTIONS"] = {
+        "ping_interval": 25,
+        "max_message_size": settings.max_body_bytes,
+    }
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # declared on the default provider
+    faults.install(app)
+    registry = CollectorRegistry()
+    # Health probes and sockets would drown the request histogram; both have metrics of their own.
+    PrometheusMetrics(
+        app,
+        path=None,
+        registry=registry,
+        group_by="url_rule",
+        excluded_paths=["^/livez$", "^/readyz$", "^/metrics$", "^/ws.*", "^/v1/realtime$"],
+    )
+    unlocked = OPEN_PATHS | frozenset(open_paths)
+
+    @app.before_request
+    def _guard() -> None:
+        rule = request.url_rule
+        request.environ[faults.ROUTE] = rule.rule if rule is not None else "unmatched"
+        if request.path not in unlocked:
+            require_token(request, settings.api_tokens)
+
+    @app.after_request
+    def _harden(response: Response) -> Response:
+        for name, value in _SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", _STRICT_CSP)
+        return response
+
+    @app.get("/livez")
+    def livez() -> Response:
+        return jsonify(status="alive")
+
+    @app.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        ready, details = readiness()
+        answer = jsonify(status="ready" if ready else "not_ready", **details)
+        if not ready:
+            answer.headers["Retry-After"] = "2"
+        return answer, 200 if ready else 503
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(
+            generate_latest(REGISTRY) + generate_latest(registry), content_type=CONTENT_TYPE_LATEST
+        )
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return jsonify(build_spec(app, title=f"Voicemesh {service}", version=version()))
+
+    @app.get("/docs")
+    def docs() -> Response:
+        return Response(render_docs(openapi().get_json()), mimetype="text/html")
+
+    app.wsgi_app = Middleware(app.wsgi_app, settings.max_requests)  # type: ignore[method-assign]
+    return app
+
+
+def version() -> str:
+    """The installed version of the mesh; ``0+source`` when run without an installation."""
+    try:
+        return importlib.metadata.version("voicemesh")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+source"
+
+
+def current_request_id() -> str:
+    """The id of the request being served, for headers of calls to other services."""
+    return request_id.get()
