@@ -1,0 +1,121 @@
+"""Background load, readiness and the states of a host's engines."""
+
+import threading
+
+import pytest
+
+from shared.engine_host import EngineHost
+from shared.engines import EngineEntry, EngineRegistry, EngineSpec
+from shared.errors import NotReady, Overloaded, UnknownModel
+
+
+class FakeEngine:
+    def __init__(self, name, *, fault=None, gate=None):
+        self.spec = EngineSpec(
+            name=name, model=name, licence="MIT", commercial_use=True, languages=frozenset({"en"})
+        )
+        self.fault = fault
+        self.gate = gate
+        self.closed = False
+
+    def load(self):
+        if self.gate is not None:
+            self.gate.wait(5)
+        if self.fault is not None:
+            raise self.fault
+
+    def warm_up(self):
+        pass
+
+    def close(self):
+        self.closed = True
+
+
+def host_of(*engines, queue_limit=1, retry_s=60.0):
+    host = EngineHost(
+        [(e.spec.name, lambda e=e: e) for e in engines],
+        queue_limit=queue_limit,
+        queue_timeout_s=1.0,
+        retry_s=retry_s,
+    )
+    host.start()
+    return host
+
+
+def test_ready_only_after_every_engine_was_tried():
+    gate = threading.Event()
+    host = host_of(FakeEngine("a"), FakeEngine("b", gate=gate))
+    assert not host.is_ready()
+    gate.set()
+    assert host.wait_settled(5)
+    assert host.is_ready()
+    assert [e.spec.name for e in host.engines()] == ["a", "b"]
+    host.close()
+
+
+def test_an_engine_that_fails_is_reported_and_the_others_serve():
+    host = host_of(FakeEngine("a", fault=NotReady("run: mesh download")), FakeEngine("b"))
+    assert host.wait_settled(5)
+    assert host.is_ready()
+    assert host.status()["a"] == {"state": "failed", "reason": "run: mesh download"}
+    assert host.status()["b"]["state"] == "ready"
+    host.close()
+
+
+def test_unexpected_failures_are_named_by_type_only():
+    host = host_of(FakeEngine("a", fault=RuntimeError("text of a user")))
+    assert host.wait_settled(5)
+    assert host.status()["a"]["reason"] == "RuntimeError"
+    with pytest.raises(NotReady, match="a: RuntimeError"):
+        host.engines()
+    host.close()
+
+
+def test_a_failed_engine_is_tried_again():
+    engine = FakeEngine("a", fault=NotReady("not yet"))
+    host = host_of(engine, retry_s=0.01)
+    assert host.wait_settled(5)
+    engine.fault = None
+    while not host.is_ready():
+        pass
+    host.close()
+    assert engine.closed
+
+
+def test_a_lease_respects_the_engine_concurrency():
+    engine = FakeEngine("a")
+    host = host_of(engine, queue_limit=0)
+    assert host.wait_settled(5)
+    with host.slot(engine), pytest.raises(Overloaded):
+        host.lease(engine)
+    host.lease(engine).release()
+    with pytest.raises(NotReady):
+        host.lease(FakeEngine("stranger"))
+    host.close()
+
+
+def test_no_engines_is_a_mistake():
+    with pytest.raises(ValueError, match="at least one"):
+        EngineHost([], queue_limit=1, queue_timeout_s=1)
+
+
+def test_the_registry_names_what_is_missing_and_how_to_get_it():
+    registry = EngineRegistry(
+        {"x": EngineEntry(module="nowhere", requires=("no_such_module",), extra="x")}
+    )
+    assert registry.names == ("x",)
+    assert registry.missing("x") == ["no_such_module"]
+    with pytest.raises(NotReady, match=r"pip install -e '.\[x\]'"):
+        registry.build("x", None)
+    with pytest.raises(UnknownModel) as caught:
+        registry.build("y", None)
+    assert caught.value.details == {"available": ["x"]}
+
+
+def test_the_registry_imports_the_engine_module_when_chosen():
+    registry = EngineRegistry({"s": EngineEntry(module=__name__, requires=("json",), extra="s")})
+    assert registry.build("s", "settings") == "built with settings"
+
+
+def build(settings):
+    return f"built with {settings}"

@@ -1,0 +1,85 @@
+"""prime(), closing_after: errors early, closing always."""
+
+import numpy as np
+import pytest
+
+from shared.pcm import AudioFormat, PcmStream
+from shared.streaming import chunked, closing_after, prime, prime_pcm
+
+
+class Source:
+    def __init__(self, items, fault=None):
+        self.items = list(items)
+        self.fault = fault
+        self.closed = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.items:
+            return self.items.pop(0)
+        if self.fault:
+            raise self.fault
+        raise StopIteration
+
+    def close(self):
+        self.closed += 1
+
+
+def test_prime_keeps_every_item():
+    assert list(prime(iter([1, 2, 3]))) == [1, 2, 3]
+    assert list(prime(iter([]))) == []
+
+
+def test_prime_raises_the_first_error_at_once_and_closes():
+    source = Source([], fault=RuntimeError("x"))
+    with pytest.raises(RuntimeError):
+        prime(source)
+    assert source.closed == 1
+
+
+def test_a_primed_stream_closed_before_its_first_item_closes_the_source():
+    source = Source([1, 2])
+    prime(source).close()
+    assert source.closed == 1
+
+
+def test_prime_pcm_pulls_one_chunk():
+    made = []
+
+    def produce():
+        for number in range(3):
+            made.append(number)
+            yield np.zeros(4, np.int16)
+
+    stream = prime_pcm(PcmStream(AudioFormat(24_000), produce()))
+    assert made == [0]
+    assert sum(len(chunk) for chunk in stream) == 12
+    stream.close()
+
+
+@pytest.mark.parametrize("fault", [None, RuntimeError("x")])
+def test_cleanup_runs_once_at_the_end_or_the_error(fault):
+    ran = []
+    wrapped = closing_after(Source([1], fault), lambda: ran.append(1))
+    assert next(wrapped) == 1
+    with pytest.raises(RuntimeError if fault else StopIteration):
+        next(wrapped)
+    wrapped.close()
+    assert ran == [1]
+
+
+def test_cleanup_runs_when_closed_unstarted():
+    ran, source = [], Source([1])
+    closing_after(source, lambda: ran.append(1)).close()
+    assert ran == [1]
+    assert source.closed == 1
+
+
+def test_chunked():
+    assert list(chunked(b"abcde", 2)) == [b"ab", b"cd", b"e"]
+
+
+def test_pcm_format_bytes_per_second():
+    assert AudioFormat(24_000).bytes_per_second == 48_000

@@ -1,0 +1,239 @@
+"""What every service inherits: probes, errors, tokens, limits, headers, documentation."""
+
+import json
+import logging
+import threading
+
+import pytest
+from flask import Response, abort
+from pydantic import BaseModel, Field
+
+from shared import errors
+from shared.settings import CommonSettings
+from shared.web.app import build_app, current_request_id
+from shared.web.openapi import operation
+from shared.web.parsing import parse_body
+
+
+class Order(BaseModel):
+    text: str = Field(min_length=1)
+    count: int = Field(default=1, ge=1)
+    tags: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging():
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def make(ready=True, **settings):
+    app = build_app(
+        "test", CommonSettings(**settings), readiness=lambda: (ready, {"engines": {"a": "x"}})
+    )
+
+    @app.post("/order")
+    @operation(
+        "Order",
+        tag="Orders",
+        request=Order,
+        files={"sample": "a recording"},
+        responses={200: Order, 201: ["audio/wav"]},
+        description="Longer text",
+    )
+    def order():
+        body, files = parse_body(Order)
+        return {**body.model_dump(), "files": sorted(files), "id": current_request_id()}
+
+    @app.get("/raise/<name>")
+    def fail(name):
+        raise getattr(errors, name)("told", param="p", details={"available": ["x"]})
+
+    @app.get("/bug")
+    def bug():
+        raise RuntimeError("a user's text")
+
+    @app.get("/abort/<int:code>")
+    def aborts(code):
+        abort(code)
+
+    @app.get("/cut")
+    def cut():
+        def body():
+            yield b"first"
+            raise errors.EngineFailure("broke")
+
+        return Response(body(), headers={"X-Engine": "fake"})
+
+    return app
+
+
+def test_probes():
+    client = make().test_client()
+    assert client.get("/livez").json == {"status": "alive"}
+    assert client.get("/readyz").status_code == 200
+    answer = make(ready=False).test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["engines"] == {"a": "x"}
+    assert answer.headers["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "retry"),
+    [
+        ("InvalidRequest", 422, None),
+        ("MalformedRequest", 400, None),
+        ("Unauthorized", 401, None),
+        ("UnknownVoice", 404, None),
+        ("TooLarge", 413, None),
+        ("UnsupportedMedia", 415, None),
+        ("RateLimited", 429, "1"),
+        ("Overloaded", 503, "1"),
+        ("NotReady", 503, "2"),
+        ("UpstreamUnavailable", 502, None),
+        ("UpstreamTimeout", 504, None),
+        ("EngineFailure", 500, None),
+    ],
+)
+def test_each_error_has_its_status_and_the_agreed_body(name, status, retry):
+    answer = make().test_client().get(f"/raise/{name}")
+    assert answer.status_code == status
+    body = answer.json["error"]
+    assert {"message", "type", "param", "code", "available"} == set(body)
+    assert body["message"] == "told"
+    assert answer.headers.get("Retry-After") == retry
+    assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/nowhere", 404, "not_found"),
+        ("/order", 405, "method_not_allowed"),
+        ("/bug", 500, "engine_failure"),
+        ("/abort/413", 413, "too_large"),
+        ("/abort/418", 422, "invalid_request"),
+        ("/abort/503", 500, "engine_failure"),
+    ],
+)
+def test_other_failures_take_the_same_shape(path, status, code):
+    answer = make().test_client().get(path)
+    assert answer.status_code == status
+    assert answer.json["error"]["code"] == code
+    assert "user" not in answer.get_data(as_text=True)
+
+
+def test_bodies_in_every_content_type():
+    client = make().test_client()
+    assert client.post("/order", json={"text": "a", "count": 2}).json["count"] == 2
+    form = client.post("/order", data={"text": "a", "tags[]": ["x", "y"]})
+    assert form.json["tags"] == ["x", "y"]
+    untyped = client.post("/order", data=b'{"text": "a"}', content_type="")
+    assert untyped.json["text"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "status", "param"),
+    [
+        ({"data": b"{", "content_type": "application/json"}, 400, None),
+        ({"data": b"[1]", "content_type": "application/json"}, 400, None),
+        ({"json": {"count": 0, "text": "a"}}, 422, "count"),
+        ({"json": {}}, 422, "text"),
+        ({"data": b"x", "content_type": "text/csv"}, 415, None),
+    ],
+)
+def test_bad_bodies(kwargs, status, param):
+    answer = make().test_client().post("/order", **kwargs)
+    assert answer.status_code == status
+    assert answer.json["error"]["param"] == param
+
+
+def test_several_complaints_are_all_listed():
+    answer = make().test_client().post("/order", json={"text": "", "count": 0})
+    assert [e["param"] for e in answer.json["error"]["errors"]] == ["text", "count"]
+
+
+def test_too_large_a_body():
+    answer = make(max_body_bytes=1024).test_client().post("/order", data=b"x" * 2048)
+    assert answer.status_code == 413
+    assert answer.json["error"]["code"] == "too_large"
+
+
+def test_tokens():
+    client = make(api_tokens="one, two").test_client()
+    assert client.post("/order", json={"text": "a"}).status_code == 401
+    assert client.post("/order", json={"text": "a"}).headers["WWW-Authenticate"] == "Bearer"
+    for token, status in (("one", 200), ("two", 200), ("three", 401)):
+        answer = client.post(
+            "/order", json={"text": "a"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == status
+    assert client.get("/livez").status_code == 200
+    assert client.get("/order?token=one").status_code == 401, "a query token is for sockets only"
+
+
+def test_request_ids_are_echoed_when_well_formed_and_made_otherwise():
+    client = make().test_client()
+    given = client.post("/order", json={"text": "a"}, headers={"X-Request-ID": "abc-1"})
+    assert given.headers["X-Request-ID"] == given.json["id"] == "abc-1"
+    odd = client.post("/order", json={"text": "a"}, headers={"X-Request-ID": "a b<script>"})
+    assert odd.headers["X-Request-ID"].startswith("req_")
+
+
+def test_security_headers():
+    headers = make().test_client().get("/livez").headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def test_requests_above_the_cap_are_refused_while_probes_answer():
+    app = make(max_requests=1)
+    entered, leave = threading.Event(), threading.Event()
+
+    @app.get("/slow")
+    def slow():
+        entered.set()
+        leave.wait(5)
+        return "done"
+
+    worker = threading.Thread(target=lambda: app.test_client().get("/slow").close())
+    worker.start()
+    assert entered.wait(5)
+    refused = app.test_client().post("/order", json={"text": "a"})
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert json.loads(refused.data)["error"]["code"] == "overloaded"
+    assert app.test_client().get("/readyz").status_code == 200
+    leave.set()
+    worker.join(5)
+    assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
+
+
+def test_a_body_that_breaks_is_raised_to_the_server_and_counted():
+    app = make(max_requests=1)
+    with pytest.raises(errors.EngineFailure):
+        app.test_client().get("/cut").get_data()
+    metrics = app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'voice_requests_total{engine="fake",outcome="engine_failure",route="/cut"}' in metrics
+    # The place was given back: another request is served.
+    assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
+
+
+def test_the_specification_lists_marked_routes_with_their_schemas():
+    spec = make().test_client().get("/openapi.json").json
+    assert spec["openapi"].startswith("3.1")
+    operation = spec["paths"]["/order"]["post"]
+    assert set(operation["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+    assert operation["responses"]["default"]
+    assert {"Order", "ErrorBody"} <= set(spec["components"]["schemas"])
+    assert "/bug" not in spec["paths"]
+
+
+def test_the_docs_page_needs_no_script():
+    page = make().test_client().get("/docs").get_data(as_text=True)
+    assert "/order" in page
+    assert "<script" not in page
+    assert "Longer text" in page

@@ -1,0 +1,129 @@
+"""WebSocket routes on a real threaded server: tokens, cap, errors as events and close codes."""
+
+import json
+import logging
+import threading
+
+import pytest
+import websocket
+from werkzeug.serving import make_server
+
+from shared.errors import UnknownVoice
+from shared.settings import CommonSettings
+from shared.web.app import build_app
+from shared.web.websocket import ws_route
+
+
+@pytest.fixture
+def server():
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    app = build_app("ws-test", CommonSettings(api_tokens="secret"), readiness=lambda: (True, {}))
+
+    @ws_route(app, "/ws/echo", max_sessions=1, summary="Echo", description="Says it again")
+    def echo(socket):
+        while (message := socket.receive()) is not None:
+            if message == "voice":
+                raise UnknownVoice("no such voice", details={"available": ["a"]})
+            if message == "bug":
+                raise RuntimeError("private")
+            if message == "bye":
+                socket.close(4000, "r" * 200)
+                return
+            if message == "wait":
+                socket.send_json({"got": socket.receive(timeout=0.01), "closed": socket.closed})
+                continue
+            socket.send(message)
+
+    running = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield f"ws://127.0.0.1:{running.port}/ws/echo", app
+    running.shutdown()
+    thread.join()
+    running.server_close()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+
+
+@pytest.fixture
+def connect():
+    opened = []
+
+    def make(url, **kwargs):
+        kwargs.setdefault("header", ["Authorization: Bearer secret"])
+        opened.append(websocket.create_connection(url, timeout=5, **kwargs))
+        return opened[-1]
+
+    yield make
+    for client in opened:
+        client.shutdown()
+
+
+def closing_code(client):
+    opcode, data = client.recv_data()
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    return int.from_bytes(data[:2], "big"), data[2:].decode()
+
+
+def test_text_and_binary_pass(server, connect):
+    client = connect(server[0])
+    client.send("hello")
+    assert client.recv() == "hello"
+    client.send_binary(b"\x00\x01")
+    assert client.recv() == b"\x00\x01"
+    client.send("wait")
+    assert json.loads(client.recv()) == {"got": None, "closed": False}
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "close"),
+    [("voice", "unknown_voice", 1008), ("bug", "engine_failure", 1011)],
+)
+def test_an_error_is_an_event_and_a_close_code(server, connect, message, code, close):
+    client = connect(server[0])
+    client.send(message)
+    event = json.loads(client.recv())
+    assert event["error"]["code"] == code
+    assert "private" not in json.dumps(event)
+    assert closing_code(client)[0] == close
+
+
+def test_reasons_are_cut_to_what_a_close_frame_holds(server, connect):
+    client = connect(server[0])
+    client.send("bye")
+    assert closing_code(client) == (4000, "r" * 123)
+
+
+def test_sessions_above_the_cap_are_told_and_closed(server, connect):
+    first = connect(server[0])
+    first.send("x")
+    first.recv()
+    second = connect(server[0])
+    assert json.loads(second.recv())["error"]["code"] == "overloaded"
+    assert closing_code(second)[0] == 1013
+    first.close()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "accepted"),
+    [
+        ({"header": []}, False),
+        ({"header": ["Authorization: Bearer wrong"]}, False),
+        ({"header": [], "subprotocols": ["openai-insecure-api-key.secret"]}, True),
+        ({"header": [], "suffix": "?token=secret"}, True),
+    ],
+)
+def test_tokens_of_sockets(server, connect, kwargs, accepted):
+    url = server[0] + kwargs.pop("suffix", "")
+    if accepted:
+        connect(url, **kwargs).close()
+        return
+    with pytest.raises(websocket.WebSocketBadStatusException) as caught:
+        connect(url, **kwargs)
+    assert caught.value.status_code == 401
+
+
+def test_the_specification_shows_sockets(server):
+    spec = server[1].test_client().get("/openapi.json").json
+    assert "101" in spec["paths"]["/ws/echo"]["get"]["responses"]
