@@ -57,6 +57,8 @@ def build_app(
     app.config["SOCK_SERVER_OPTIONS"] = {
         "ping_interval": 25,
         "max_message_size": settings.max_body_bytes,
+        # A browser that passes its token as a subprotocol insists that one it offered is chosen.
+        "subprotocols": ["realtime", "voicemesh"],
     }
     app.json.sort_keys = False  # type: ignore[attr-defined]  # declared on the default provider
     faults.install(app)

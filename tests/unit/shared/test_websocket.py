@@ -110,7 +110,7 @@ def test_sessions_above_the_cap_are_told_and_closed(server, connect):
     [
         ({"header": []}, False),
         ({"header": ["Authorization: Bearer wrong"]}, False),
-        ({"header": [], "subprotocols": ["openai-insecure-api-key.secret"]}, True),
+        ({"header": [], "subprotocols": ["voicemesh", "openai-insecure-api-key.secret"]}, True),
         ({"header": [], "suffix": "?token=secret"}, True),
     ],
 )
