@@ -1,0 +1,147 @@
+"""Generates what documentation can be derived from the code, or checks that it is up to date.
+
+Written: the settings table of README.md (between its markers), ``.env.example``, and the OpenAPI
+files under ``docs/openapi``. ``--check`` writes nothing and fails when something is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SERVICES = {
+    "gateway": ("gateway.settings", "GatewaySettings", "gateway.app"),
+    "tts": ("tts_service.settings", "TtsSettings", "tts_service.app"),
+    "stt": ("stt_service.settings", "SttSettings", "stt_service.app"),
+    "agent": ("voice_agent.settings", "AgentSettings", "voice_agent.app"),
+}
+BEGIN, END = "<!-- settings:begin (generated: make docs) -->", "<!-- settings:end -->"
+
+
+def environment_names(name: str, field: FieldInfo) -> list[str]:
+    """The environment variables that set ``field``, the preferred one first."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(choice) for choice in alias.choices]
+    return [alias if isinstance(alias, str) else name.upper()]
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default as one writes it in the environment."""
+    if field.default_factory is not None:
+        return ""
+    value = field.default
+    if value is None or value is PydanticUndefined:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list | frozenset | set):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def settings_rows() -> Iterator[tuple[str, str, list[str], str, str]]:
+    """(group, name, all names, default, description), each variable once."""
+    common = importlib.import_module("shared.settings").CommonSettings
+    groups: list[tuple[str, Any]] = [("all services", common)]
+    for service, (module, cls, _) in SERVICES.items():
+        groups.append((service, getattr(importlib.import_module(module), cls)))
+    seen: set[str] = set()
+    for group, model in groups:
+        for name, field in model.model_fields.items():
+            names = environment_names(name, field)
+            if names[0] in seen:
+                continue
+            seen.add(names[0])
+            yield group, names[0], names, default_text(field), field.description or ""
+
+
+def settings_table() -> str:
+    """The README's table."""
+    lines = ["| variable | default | of | meaning |", "| --- | --- | --- | --- |"]
+    for group, name, names, default, text in settings_rows():
+        also = f" Also read as `{'`, `'.join(names[1:])}`." if names[1:] else ""
+        shown = f"`{default}`" if default else ""
+        lines.append(f"| `{name}` | {shown} | {group} | {text}{also} |")
+    return "\n".join(lines).replace(str(Path.home()), "~")
+
+
+def env_example() -> str:
+    """``.env.example``: every variable, commented out with its default."""
+    lines = [
+        "# Settings of the mesh. Copy to .env and uncomment what you change.",
+        "# Generated from the code by `make docs`.",
+    ]
+    group_before = None
+    for group, name, _, default, text in settings_rows():
+        if group != group_before:
+            lines += ["", f"# --- {group} ---"]
+            group_before = group
+        lines += [f"# {text}", f"#{name}={default}"]
+    return "\n".join(lines) + "\n"
+
+
+def openapi_files() -> Iterator[tuple[Path, str]]:
+    """The specification of each service, from its own application."""
+    from shared.web.openapi import build_spec
+
+    for service, (module, cls, app_module) in SERVICES.items():
+        settings = getattr(importlib.import_module(module.rsplit(".", 1)[0] + ".settings"), cls)
+        app = importlib.import_module(app_module).create_app(settings(), start=False)
+        spec = build_spec(app, title=f"Voicemesh {service}", version="")
+        text = json.dumps(spec, indent=1, ensure_ascii=False) + "\n"
+        yield ROOT / "docs" / "openapi" / f"{service}.json", text
+
+
+def outputs() -> Iterator[tuple[Path, str]]:
+    """Every generated file with its content."""
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    yield readme, f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
+    yield ROOT / ".env.example", env_example()
+    yield from openapi_files()
+
+
+def main() -> int:
+    """Write or check; the exit status is 1 when a check found something stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail instead of writing")
+    check = parser.parse_args().check
+    # Defaults must be the code's own, not those of the machine this runs on.
+    for name in [n for _, _, names, _, _ in settings_rows() for n in names]:
+        os.environ.pop(name, None)
+    stale = []
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["VOICEMESH_HOME"] = scratch
+        os.chdir(scratch)
+        for path, text in outputs():
+            if path.exists() and path.read_text(encoding="utf-8") == text:
+                continue
+            stale.append(path.relative_to(ROOT))
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    for path in stale:
+        print(f"{'stale' if check else 'written'}: {path}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
