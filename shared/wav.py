@@ -1,0 +1,81 @@
+"""RIFF/WAVE headers: written for streams and files, and read to see whether a file was cut.
+
+While audio is still being made its length is unknown, yet a WAV header has two length fields
+before the first sample. A streaming header holds ``0xFFFFFFFF`` in both (the convention of
+FFmpeg's and OpenAI's streamed WAV: "until the end of the stream"); a header made for a known
+length holds the exact one. Readers tried: see ``docs/decisions/0003-audio-through-pyav.md``.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from shared.pcm import AudioFormat
+
+HEADER_BYTES = 44
+UNKNOWN_SIZE = 0xFFFFFFFF
+_PCM = 1
+# Writers that do not know the length leave 0, 0xFFFFFFFF, 0x7FFFFFFF or something close below it.
+_LARGEST_BELIEVABLE = 0x7FFF0000
+_MAX_CHUNKS = 64
+
+
+def wav_header(fmt: AudioFormat, data_bytes: int | None) -> bytes:
+    """The 44 bytes before s16le samples.
+
+    Args:
+        fmt: sample rate (Hz) and channels.
+        data_bytes: length of the samples in bytes; None for a stream of unknown length, which
+            writes ``0xFFFFFFFF`` in both length fields.
+
+    Raises:
+        ValueError: the length does not fit the 32-bit field.
+    """
+    if data_bytes is None:
+        riff_size = data_size = UNKNOWN_SIZE
+    else:
+        riff_size, data_size = HEADER_BYTES - 8 + data_bytes, data_bytes
+        if riff_size >= UNKNOWN_SIZE:
+            raise ValueError("longer than a WAV file can be (4 GiB)")
+    frame_bytes = fmt.channels * 2
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        riff_size,
+        b"WAVE",
+        b"fmt ",
+        16,
+        _PCM,
+        fmt.channels,
+        fmt.sample_rate,
+        fmt.sample_rate * frame_bytes,
+        frame_bytes,
+        16,
+        b"data",
+        data_size,
+    )
+
+
+def missing_data_bytes(source: BinaryIO) -> int:
+    """How many bytes of samples a WAV header promises beyond the end of the file.
+
+    FFmpeg takes the shorter of the two and says nothing. 0 where the file is whole, is no WAV, or
+    has a length field that means "unknown". Leaves the position at the start.
+    """
+    end = source.seek(0, 2)
+    source.seek(0)
+    missing = 0
+    if source.read(12)[:4] == b"RIFF":
+        for _ in range(_MAX_CHUNKS):
+            head = source.read(8)
+            if len(head) < 8:
+                break
+            name, size = struct.unpack("<4sI", head)
+            if name == b"data":
+                if size <= _LARGEST_BELIEVABLE:
+                    missing = max(0, source.tell() + size - end)
+                break
+            source.seek(size + (size & 1), 1)
+    source.seek(0)
+    return missing
