@@ -82,8 +82,6 @@ class AudioReader(Iterator[Float32]):
     def __next__(self) -> Float32:
         block = next(self._blocks)
         channels = block.shape[0]
-        if channels == 1:
-            return block[0]
         equal = np.full(channels, 1 / channels, dtype=np.float32)
         mono: Float32 = self._weights.get(channels, equal) @ block
         return mono
