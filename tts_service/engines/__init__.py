@@ -1,1 +1,18 @@
-"""tts_service.engines package of the voice mesh."""
+"""Speech synthesis engines: the registry. Model libraries are imported by ``load()`` only."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from shared.engines import EngineEntry, EngineRegistry
+
+REGISTRY = EngineRegistry(
+    MappingProxyType(
+        {
+            "hibari": EngineEntry("tts_service.engines.hibari", ("hibari", "onnxruntime"), "hibari"),
+            "kokoro": EngineEntry("tts_service.engines.kokoro", ("onnxruntime",), "kokoro"),
+            "fake": EngineEntry("tts_service.engines.fake", (), "dev"),
+        }
+    )
+)
+"""All engines, in the order of preference where ``TTS_ENGINES`` does not say otherwise."""

@@ -1,0 +1,122 @@
+"""A voice without a model: each text is a tone of its own pitch and length.
+
+For tests and for working on the rest of the mesh (``TTS_ENGINES=fake``). It is a real engine: the
+contract suite runs over it, and joins, loudness and limits are those of the others.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.engines import EngineSpec
+from shared.pcm import Float32
+from tts_service.engines.base import EngineVoice, PreparedVoice, Reference, SynthesisRequest
+from tts_service.engines.waveform import WaveformEngine
+
+if TYPE_CHECKING:
+    from tts_service.settings import TtsSettings
+
+_RATE = 24_000
+_SECONDS_PER_CHAR = 0.02
+
+
+def pitch_of(text: str) -> float:
+    """The tone of ``text``, 200 to 999 Hz: what was said can be read back from the audio."""
+    return 200.0 + zlib.crc32(text.encode()) % 800
+
+
+def build(settings: TtsSettings) -> FakeEngine:  # noqa: ARG001 - the registry's signature
+    """Registry entry point."""
+    return FakeEngine()
+
+
+class FakeEngine(WaveformEngine):
+    """Tones for English and Spanish.
+
+    Args:
+        name: of the engine, so that a test can host several.
+        languages: tags; each gets a voice ``<name>-<tag>``.
+        cloning: as in :class:`EngineSpec`.
+        fails_after: the model fails after this many pieces of a request; None = never.
+        load_error: raised by :meth:`load`.
+        gate: where given, each piece waits for it: a test decides when work goes on.
+    """
+
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        languages: Sequence[str] = ("en-us", "es"),
+        cloning: str = "matching",
+        max_concurrency: int = 2,
+        fails_after: int | None = None,
+        load_error: Exception | None = None,
+        gate: threading.Semaphore | None = None,
+    ) -> None:
+        self._spec = EngineSpec(
+            name=name,
+            model=f"{name}-tones",
+            licence="CC0-1.0",
+            commercial_use=True,
+            languages=frozenset(languages),
+            parameters=frozenset({"speed"}),
+            cloning=cloning,
+            max_concurrency=max_concurrency,
+        )
+        self._voices = tuple(
+            EngineVoice(f"{name}-{tag}", tag, frozenset(languages), "female") for tag in languages
+        )
+        self._fails_after = fails_after
+        self._load_error = load_error
+        self._gate = gate
+        self.rendered = 0
+        self.closed = False
+
+    @property
+    def spec(self) -> EngineSpec:
+        """See :class:`TtsEngine`."""
+        return self._spec
+
+    def load(self) -> None:
+        """Nothing to load; raises what the test asked for."""
+        if self._load_error is not None:
+            raise self._load_error
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+    def voices(self) -> Sequence[EngineVoice]:
+        """One voice per language."""
+        return self._voices
+
+    def prepare(self, reference: Reference) -> PreparedVoice:
+        """A voice named after the recording's checksum."""
+        if self._spec.cloning == "none":
+            return super().prepare(reference)
+        digest = f"{zlib.crc32(reference.audio):08x}"
+        return PreparedVoice(f"matched-{digest}", "matching", None, 0.5)
+
+    def _gain(self, request: SynthesisRequest) -> float:  # noqa: ARG002 - one gain fits all tones
+        return 1.0
+
+    def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
+        if not any(character.isalnum() for character in text):
+            return
+        if self._gate is not None:
+            self._gate.acquire()
+        if self._fails_after is not None and self.rendered >= self._fails_after:
+            raise RuntimeError("the fake engine was told to fail")
+        self.rendered += 1
+        seconds = max(0.1, len(text) * _SECONDS_PER_CHAR) / speed
+        t = np.arange(round(seconds * _RATE), dtype=np.float32) / _RATE
+        # -20 dBFS RMS of a sine is about -23 LUFS near 1 kHz after K-weighting.
+        yield (0.1 * np.sin(2 * np.pi * pitch_of(text) * t)).astype(np.float32)

@@ -1,0 +1,230 @@
+"""Kokoro-82M (int8 ONNX): 54 voices in nine languages and accents, in one model of 92 MB."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.engines import EngineSpec
+from shared.errors import ModelDamaged
+from shared.pcm import Float32
+from tts_service.engines.base import (
+    EngineVoice,
+    Gender,
+    PreparedVoice,
+    Reference,
+    SynthesisRequest,
+)
+from tts_service.engines.phonemes import split_phonemes
+from tts_service.engines.waveform import WaveformEngine
+from tts_service.loudness import gain_for, integrated_lufs
+
+if TYPE_CHECKING:
+    from tts_service.settings import TtsSettings
+
+log = logging.getLogger(__name__)
+
+_STYLE_ROWS = 510
+_STYLE_WIDTH = 256
+_LANGUAGE_OF_PREFIX: Mapping[str, str] = {
+    "a": "en-us", "b": "en-gb", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja",
+    "p": "pt-br", "z": "zh",
+}  # fmt: skip
+_DEFAULTS = (
+    "af_heart", "bf_emma", "ef_dora", "ff_siwis", "hf_alpha", "if_sara", "jf_alpha", "pf_dora",
+    "zf_xiaoxiao",
+)  # fmt: skip
+"""The default of each language; the best-graded one where the model's card grades them."""
+
+_WARM_UP_PHONEMES = "həlˈO, ðɪs ɪz ɐ tˈɛst."
+_CALIBRATION_PHONEMES = (
+    "ðə kwˈɪk bɹˈWn fˈɑks ʤˈʌmps ˈOvəɹ ðə lˈAzi dˈɔɡ, ænd ˈɛvɹibˌɑdi wˈɑʧᵻz ɪt ɹˈʌn əwˈA."
+)
+
+
+def build(settings: TtsSettings) -> KokoroEngine:
+    """Registry entry point."""
+    return KokoroEngine(home=settings.home, threads=settings.threads)
+
+
+class KokoroEngine(WaveformEngine):
+    """Kokoro on onnxruntime; a style per voice, a G2P per language.
+
+    Args:
+        home: folder of prepared models and caches.
+        threads: processor threads of one inference.
+        runs_at_once: inferences at the same time. The session is thread-safe; more runs than
+            processors allow would only slow each other down.
+    """
+
+    def __init__(self, home: Path, threads: int, runs_at_once: int = 1) -> None:
+        self._home = home
+        self._threads = threads
+        self._places = threading.BoundedSemaphore(runs_at_once)
+        self._session: Any = None
+        self._vocabulary: dict[str, int] = {}
+        self._styles: dict[str, NDArray[np.float32]] = {}
+        self._voices: tuple[EngineVoice, ...] = ()
+        self._lufs: dict[str, float] = {}
+        self._matcher: Any = None
+        self._matcher_lock = threading.Lock()
+
+    @property
+    def spec(self) -> EngineSpec:
+        """See :class:`TtsEngine`; its languages are those whose G2P is installed."""
+        from tts_service.g2p import available_languages
+
+        spoken = available_languages() & frozenset(_LANGUAGE_OF_PREFIX.values())
+        return EngineSpec(
+            name="kokoro",
+            model="Kokoro-82M v1.0 int8",
+            licence="Apache-2.0",
+            commercial_use=True,
+            languages=spoken,
+            parameters=frozenset({"speed"}),
+            cloning="matching",
+            max_concurrency=4,
+        )
+
+    @property
+    def unavailable_languages(self) -> frozenset[str]:
+        """Languages that there are voices for and whose G2P is not installed."""
+        return frozenset(_LANGUAGE_OF_PREFIX.values()) - self.spec.languages
+
+    def load(self) -> None:
+        """Open the model and map the styles.
+
+        Raises:
+            NotReady: not prepared.
+            ModelDamaged: a file does not hold what it should.
+        """
+        import onnxruntime
+
+        from shared.models import locate
+
+        folder = locate("kokoro", self._home)
+        self._styles = _read_styles(locate("kokoro-voices", self._home))
+        self._vocabulary = _read_vocabulary(folder / "vocab.json")
+        table = resources.files("tts_service.engines").joinpath("kokoro_loudness.json")
+        self._lufs = json.loads(table.read_text(encoding="utf-8"))["lufs"]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        # The arena keeps the peak of the longest sentence for ever, and the memory plan one copy
+        # per sentence length; both grow without end on text of varying length.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        # Spinning threads of several engines on few processors steal from each other.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._voices = _catalogue(self._styles, self.spec.languages)
+
+    def warm_up(self) -> None:
+        """One inference, and one word through the G2P of each language."""
+        from tts_service.g2p import phonemize
+
+        self._infer(_WARM_UP_PHONEMES, self._styles[_DEFAULTS[0]], 1.0)
+        for language in sorted(self.spec.languages):
+            phonemize("a", language)
+
+    def close(self) -> None:
+        """Free the session and the styles."""
+        self._session = None
+        self._matcher = None
+        self._styles.clear()
+
+    def voices(self) -> Sequence[EngineVoice]:
+        """Voices of the available languages; any voice may be asked to speak any of them."""
+        return self._voices
+
+    def prepare(self, reference: Reference) -> PreparedVoice:
+        """Mix the built-in styles so that they resemble ``reference``; see ``tts_service.matching``."""
+        with self._matcher_lock:
+            if self._matcher is None:
+                from tts_service.matching import VoiceMatcher
+
+                self._matcher = VoiceMatcher(self._styles, self._home)
+        matched = self._matcher.match(reference.audio)
+        if matched.id not in self._lufs:
+            audio = self._infer(_CALIBRATION_PHONEMES, matched.style, 1.0)
+            self._lufs[matched.id] = integrated_lufs(audio, self.spec.sample_rate)
+        return PreparedVoice(matched.id, "matching", matched.style, matched.similarity)
+
+    def measure(self, voice: str) -> float:
+        """Loudness of ``voice`` without any gain, LUFS, on the calibration sentence."""
+        audio = self._infer(_CALIBRATION_PHONEMES, self._styles[voice], 1.0)
+        return integrated_lufs(audio, self.spec.sample_rate)
+
+    def _gain(self, request: SynthesisRequest) -> float:
+        voice = request.prepared.id if request.prepared is not None else request.voice.id
+        if voice not in self._lufs:
+            self._lufs[voice] = self.measure(voice)
+        return gain_for(self._lufs[voice])
+
+    def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
+        from tts_service.g2p import phonemize
+
+        style = (
+            request.prepared.data
+            if request.prepared is not None
+            else self._styles[request.voice.id]
+        )
+        known = "".join(c for c in phonemize(text, request.language) if c in self._vocabulary)
+        for part in split_phonemes(known):
+            yield self._infer(part, style, speed)
+
+    def _infer(self, phonemes: str, style: NDArray[np.float32], speed: float) -> Float32:
+        tokens = [self._vocabulary[character] for character in phonemes]
+        inputs = {
+            "tokens": np.asarray([[0, *tokens, 0]], np.int64),
+            "style": np.asarray(style[min(len(tokens), _STYLE_ROWS - 1)], np.float32)[None, :],
+            "speed": np.asarray([speed], np.float32),
+        }
+        with self._places:
+            audio = self._session.run(None, inputs)[0]
+        return np.asarray(audio, np.float32).reshape(-1)
+
+
+def _read_styles(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """``{voice: (510, 256) float32}``, mapped from the files rather than read into memory."""
+    styles = {}
+    for path in sorted(folder.glob("*.bin")):
+        if path.stat().st_size != _STYLE_ROWS * _STYLE_WIDTH * 4:
+            raise ModelDamaged(f"voice style '{path.stem}' has the wrong size: run mesh download")
+        styles[path.stem] = np.memmap(path, np.float32, "r", shape=(_STYLE_ROWS, _STYLE_WIDTH))
+    if _DEFAULTS[0] not in styles:
+        raise ModelDamaged("the folder of voice styles is incomplete: run mesh download")
+    return styles
+
+
+def _read_vocabulary(path: Path) -> dict[str, int]:
+    """Phoneme character → token id; the file holds them bare or under ``vocab``."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    table = content.get("vocab", content)
+    return {str(character): int(token) for character, token in table.items()}
+
+
+def _catalogue(
+    styles: Mapping[str, NDArray[np.float32]], spoken: frozenset[str]
+) -> tuple[EngineVoice, ...]:
+    """Voices whose own language can be spoken; defaults first, then by name."""
+    first = [name for name in _DEFAULTS if name in styles]
+    names = first + sorted(set(styles) - set(first))
+    voices = []
+    for name in names:
+        tag = _LANGUAGE_OF_PREFIX.get(name[0])
+        if tag in spoken:
+            gender: Gender = "female" if name[1] == "f" else "male"
+            voices.append(EngineVoice(name, tag, spoken, gender))
+    return tuple(voices)
