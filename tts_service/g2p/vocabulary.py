@@ -1,0 +1,91 @@
+"""Kokoro-82M's input alphabet, and the one place where IPA is fitted to it.
+
+The table of symbols is `vocab` of Kokoro-82M's `config.json` (Apache-2.0), the same as the
+`vocab.json` beside the model. The spellings of diphthongs and affricates follow misaki's
+`EspeakG2P`, with which the model's training texts were transcribed: one symbol for what
+espeak-ng treats as one sound.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+
+SYMBOLS = frozenset(
+    ';:,.!?—…"()“” \u0303ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴø'
+    "ɸθœɹɾɻʁɽʂʃʈʧʊʋʌɣɤχʎʒʔˈˌːʰʲ↓→↗↘ᵻ"
+)
+"""Every character the model has an embedding for (114)."""
+
+_SEQUENCES = {
+    "a͡ɪ": "I",
+    "a͡ʊ": "W",
+    "d͡z": "ʣ",
+    "d͡ʒ": "ʤ",
+    "e͡ɪ": "A",
+    "o͡ʊ": "O",
+    "ə͡ʊ": "Q",
+    "s͡s": "S",
+    "t͡s": "ʦ",
+    "t͡ʃ": "ʧ",
+    "ɔ͡ɪ": "Y",
+    "tʃ": "ʧ",
+    "dʒ": "ʤ",
+}
+
+_NEAREST = {
+    "g": "ɡ",  # ASCII g: the alphabet has only U+0261
+    "«": "“",
+    "»": "”",
+    "„": "“",
+    "–": "—",
+    "―": "—",
+    "[": "(",
+    "]": ")",
+    "{": "(",
+    "}": ")",
+    "ɫ": "l",
+    "ɭ": "l",
+    "ʟ": "l",
+    "ʀ": "ʁ",
+    "ɝ": "ɜɹ",
+    "ʏ": "y",
+    "ɵ": "o",
+    "ɘ": "ə",
+    "ɱ": "m",
+    "ɦ": "h",
+    "ħ": "h",
+    "ʍ": "w",
+}
+
+_DROPPED = frozenset("\u0361\u035c\u0329\u032a\u032f\u0325\u0306-_ˑ¿¡'‘’‿|‖")
+"""Marks without a symbol of their own whose loss does not change which sound is made."""
+
+
+def fit(ipa: str) -> str:
+    """IPA (any Unicode form) in Kokoro's alphabet; what it lacks is replaced or left out.
+
+    Args:
+        ipa: IPA with punctuation; diphthongs and affricates may be tied (U+0361).
+
+    Returns:
+        A string of :data:`SYMBOLS` only, decomposed (a nasal vowel is a vowel and U+0303),
+        without double spaces.
+    """
+    return "".join(symbol for symbol in _nearest(ipa) if symbol in SYMBOLS).strip()
+
+
+def unknown_characters(ipa: str) -> Counter[str]:
+    """Characters that :func:`fit` leaves out although nobody decided that they may be."""
+    return Counter(
+        symbol for symbol in _nearest(ipa) if symbol not in SYMBOLS and symbol not in _DROPPED
+    )
+
+
+def _nearest(ipa: str) -> str:
+    # Decomposed because the alphabet has the combining tilde; c cedilla is a letter of its own.
+    pieces = unicodedata.normalize("NFC", " ".join(ipa.split())).split("ç")
+    text = "ç".join(unicodedata.normalize("NFD", piece) for piece in pieces)
+    for sequence, symbol in _SEQUENCES.items():
+        text = text.replace(sequence, symbol)
+    return "".join(_NEAREST.get(character, character) for character in text)
