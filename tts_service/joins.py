@@ -69,9 +69,7 @@ def fade(samples: Float32, sample_rate: int) -> Float32:
     if rise:
         faded[:rise] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(rise, dtype=np.float32) / rise)
     if fall:
-        faded[-fall:] *= 0.5 + 0.5 * np.cos(
-            np.pi * (np.arange(fall, dtype=np.float32) + 1) / fall
-        )
+        faded[-fall:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fall, dtype=np.float32) + 1) / fall)
     return faded
 
 

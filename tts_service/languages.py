@@ -17,7 +17,7 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
         "jp": "ja",
     }
 )
-"""Tags that mean the same speech here. ``pt`` is Brazilian: the only Portuguese voices there are."""
+"""Tags that mean the same speech here; ``pt`` is Brazilian, like all our Portuguese voices."""
 
 
 def canonical(tag: str) -> str:

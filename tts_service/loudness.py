@@ -51,7 +51,8 @@ def _k_weighting(frequencies_hz: np.ndarray, sample_rate: int) -> np.ndarray:
     pass_a = (1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k)
     # The standard's second stage has numerator (1, -2, 1) without the normalisation.
     pass_b = (pass_a[0], -2 * pass_a[0], pass_a[0])
-    return _biquad_response(shelf_b, shelf_a, w) * _biquad_response(pass_b, pass_a, w)
+    shelf = _biquad_response(shelf_b, shelf_a, w)
+    return np.asarray(shelf * _biquad_response(pass_b, pass_a, w))
 
 
 def integrated_lufs(samples: Float32, sample_rate: int) -> float:
@@ -96,12 +97,11 @@ def limit(samples: Float32) -> Float32:
         return samples
     room = _CEILING - _KNEE
     bent = samples.copy()
-    bent[loud] = np.sign(samples[loud]) * (
-        _KNEE + room * np.tanh((magnitude[loud] - _KNEE) / room)
-    )
+    bent[loud] = np.sign(samples[loud]) * (_KNEE + room * np.tanh((magnitude[loud] - _KNEE) / room))
     return bent
 
 
 def to_pcm16(samples: Float32) -> Pcm16:
     """Limited samples as int16, rounded to nearest."""
-    return np.rint(limit(samples) * 32767.0).astype(np.int16)
+    scaled: Float32 = limit(samples) * np.float32(32767.0)
+    return np.rint(scaled).astype(np.int16)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
 
@@ -23,7 +25,7 @@ def stretch(samples: Float32, sample_rate: int, factor: float) -> Float32:
         return samples
     graph = av.filter.Graph()
     source = graph.add_abuffer(
-        format="flt", sample_rate=sample_rate, layout="mono", time_base=f"1/{sample_rate}"
+        format="flt", sample_rate=sample_rate, layout="mono", time_base=Fraction(1, sample_rate)
     )
     tempo = graph.add("atempo", f"{factor:.6f}")
     sink = graph.add("abuffersink")

@@ -9,7 +9,25 @@ from shared.errors import InvalidRequest, TooLarge, UnknownVoice
 from tts_service.engines.base import Reference
 
 EXTENSIONS = frozenset(
-    ".wav .mp3 .flac .ogg .oga .opus .m4a .aac .mp4 .webm .mkv .aiff .aif .wma .mov .amr .au".split()
+    [
+        ".wav",
+        ".mp3",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".m4a",
+        ".aac",
+        ".mp4",
+        ".webm",
+        ".mkv",
+        ".aiff",
+        ".aif",
+        ".wma",
+        ".mov",
+        ".amr",
+        ".au",
+    ]
 )
 """Names offered in lists and tried for a name without extension; all of these FFmpeg reads."""
 

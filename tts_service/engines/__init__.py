@@ -9,7 +9,9 @@ from shared.engines import EngineEntry, EngineRegistry
 REGISTRY = EngineRegistry(
     MappingProxyType(
         {
-            "hibari": EngineEntry("tts_service.engines.hibari", ("hibari", "onnxruntime"), "hibari"),
+            "hibari": EngineEntry(
+                "tts_service.engines.hibari", ("hibari", "onnxruntime"), "hibari"
+            ),
             "kokoro": EngineEntry("tts_service.engines.kokoro", ("onnxruntime",), "kokoro"),
             "fake": EngineEntry("tts_service.engines.fake", (), "dev"),
         }

@@ -138,6 +138,10 @@ class TtsEngine(ABC):
             EngineFailure: the model failed.
         """
 
+    def language_hints(self) -> Mapping[str, str]:
+        """Languages that the model knows and cannot speak here → what would enable each."""
+        return {}
+
     def prepare(self, reference: Reference) -> PreparedVoice:
         """Make a voice of a recording; cached by its content.
 

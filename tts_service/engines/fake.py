@@ -30,7 +30,7 @@ def pitch_of(text: str) -> float:
     return 200.0 + zlib.crc32(text.encode()) % 800
 
 
-def build(settings: TtsSettings) -> FakeEngine:  # noqa: ARG001 - the registry's signature
+def build(settings: TtsSettings) -> FakeEngine:
     """Registry entry point."""
     return FakeEngine()
 
@@ -105,7 +105,7 @@ class FakeEngine(WaveformEngine):
         digest = f"{zlib.crc32(reference.audio):08x}"
         return PreparedVoice(f"matched-{digest}", "matching", None, 0.5)
 
-    def _gain(self, request: SynthesisRequest) -> float:  # noqa: ARG002 - one gain fits all tones
+    def _gain(self, request: SynthesisRequest) -> float:
         return 1.0
 
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.engines import EngineSpec
-from shared.errors import ModelDamaged
+from shared.errors import MeshError, ModelDamaged
 from shared.pcm import Float32
 from tts_service.engines.base import (
     EngineVoice,
@@ -25,6 +25,7 @@ from tts_service.engines.base import (
 )
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
+from tts_service.languages import base
 from tts_service.loudness import gain_for, integrated_lufs
 
 if TYPE_CHECKING:
@@ -82,7 +83,11 @@ class KokoroEngine(WaveformEngine):
         """See :class:`TtsEngine`; its languages are those whose G2P is installed."""
         from tts_service.g2p import available_languages
 
-        spoken = available_languages() & frozenset(_LANGUAGE_OF_PREFIX.values())
+        # The G2P names a language where all its regions sound alike to it.
+        known = frozenset(available_languages())
+        spoken = frozenset(
+            tag for tag in _LANGUAGE_OF_PREFIX.values() if tag in known or base(tag) in known
+        )
         return EngineSpec(
             name="kokoro",
             model="Kokoro-82M v1.0 int8",
@@ -94,10 +99,17 @@ class KokoroEngine(WaveformEngine):
             max_concurrency=4,
         )
 
-    @property
-    def unavailable_languages(self) -> frozenset[str]:
+    def language_hints(self) -> Mapping[str, str]:
         """Languages that there are voices for and whose G2P is not installed."""
-        return frozenset(_LANGUAGE_OF_PREFIX.values()) - self.spec.languages
+        from tts_service.g2p import phonemize
+
+        hints = {}
+        for tag in sorted(frozenset(_LANGUAGE_OF_PREFIX.values()) - self.spec.languages):
+            try:
+                phonemize("a", tag)
+            except MeshError as error:
+                hints[tag] = error.message
+        return hints
 
     def load(self) -> None:
         """Open the model and map the styles.
@@ -107,7 +119,6 @@ class KokoroEngine(WaveformEngine):
             ModelDamaged: a file does not hold what it should.
         """
         import onnxruntime
-
         from shared.models import locate
 
         folder = locate("kokoro", self._home)
@@ -149,7 +160,7 @@ class KokoroEngine(WaveformEngine):
         return self._voices
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """Mix the built-in styles so that they resemble ``reference``; see ``tts_service.matching``."""
+        """Mix the built-in styles until they resemble ``reference``: ``tts_service.matching``."""
         with self._matcher_lock:
             if self._matcher is None:
                 from tts_service.matching import VoiceMatcher
@@ -160,6 +171,10 @@ class KokoroEngine(WaveformEngine):
             audio = self._infer(_CALIBRATION_PHONEMES, matched.style, 1.0)
             self._lufs[matched.id] = integrated_lufs(audio, self.spec.sample_rate)
         return PreparedVoice(matched.id, "matching", matched.style, matched.similarity)
+
+    def style_names(self) -> list[str]:
+        """All voices there are styles for, also those whose language cannot be spoken here."""
+        return sorted(self._styles)
 
     def measure(self, voice: str) -> float:
         """Loudness of ``voice`` without any gain, LUFS, on the calibration sentence."""
@@ -198,7 +213,7 @@ class KokoroEngine(WaveformEngine):
 
 def _read_styles(folder: Path) -> dict[str, NDArray[np.float32]]:
     """``{voice: (510, 256) float32}``, mapped from the files rather than read into memory."""
-    styles = {}
+    styles: dict[str, NDArray[np.float32]] = {}
     for path in sorted(folder.glob("*.bin")):
         if path.stat().st_size != _STYLE_ROWS * _STYLE_WIDTH * 4:
             raise ModelDamaged(f"voice style '{path.stem}' has the wrong size: run mesh download")

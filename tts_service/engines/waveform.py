@@ -32,7 +32,8 @@ class WaveformEngine(TtsEngine):
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
         """Waveforms of ``text`` at ``spec.sample_rate``, one per run of the model.
 
-        ``speed`` lies within :attr:`native_speed` (``request.speed`` may not). A text without anything to say yields nothing.
+        ``speed`` lies within :attr:`native_speed` (``request.speed`` may not). A
+        text without anything to say yields nothing.
         """
 
     @abstractmethod

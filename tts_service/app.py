@@ -1,0 +1,73 @@
+"""Wiring of the speech synthesis service: the only place that knows all its parts."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+
+from shared.engine_host import EngineHost
+from shared.web.app import build_app
+from tts_service import ws
+from tts_service.defaults import Defaults, DefaultsStore
+from tts_service.engines import REGISTRY
+from tts_service.engines.base import TtsEngine
+from tts_service.openai_routes import openai_routes
+from tts_service.routes import speech_routes
+from tts_service.service import SpeechService
+from tts_service.settings import TtsSettings
+from tts_service.voices_folder import VoicesFolder
+
+
+def create_app(
+    settings: TtsSettings | None = None,
+    builders: list[tuple[str, Callable[[], TtsEngine]]] | None = None,
+) -> Flask:
+    """The service's WSGI application; its engines load in the background.
+
+    Args:
+        settings: read from the environment where not given.
+        builders: name and builder of each engine; those of the registry where not given.
+
+    Raises:
+        UnknownModel: the settings name an engine that does not exist.
+    """
+    settings = settings or TtsSettings()
+    host = EngineHost(
+        builders or _registered(settings),
+        queue_limit=settings.queue_limit,
+        queue_timeout_s=settings.queue_timeout_s,
+    )
+    service = SpeechService(
+        host,
+        settings,
+        VoicesFolder(settings.voices_dirs, settings.max_reference_bytes),
+        DefaultsStore(settings.home / "tts" / "defaults.json", Defaults(settings.language)),
+    )
+
+    def readiness() -> tuple[bool, dict[str, Any]]:
+        return host.is_ready(), {"engines": host.status()}
+
+    app = build_app("tts_service", settings, readiness=readiness)
+    app.register_blueprint(speech_routes(service, settings.max_reference_bytes))
+    app.register_blueprint(openai_routes(service))
+    ws.install(app, service, settings.max_sessions)
+    app.extensions["tts_service"] = service
+    host.start()
+    atexit.register(host.close)
+    return app
+
+
+def _registered(settings: TtsSettings) -> list[tuple[str, Callable[[], TtsEngine]]]:
+    def builder(name: str) -> Callable[[], TtsEngine]:
+        def build() -> TtsEngine:
+            engine: TtsEngine = REGISTRY.build(name, settings)
+            return engine
+
+        return build
+
+    for name in settings.engines:
+        REGISTRY.missing(name)  # raises for a name that does not exist
+    return [(name, builder(name)) for name in settings.engines]

@@ -1,0 +1,7 @@
+"""gunicorn's configuration of the speech synthesis service."""  # noqa: N999 - its own name for it
+
+from shared.gunicorn_base import serve
+from tts_service.settings import TtsSettings
+
+_settings = TtsSettings()
+globals().update(serve(_settings, _settings.port))

@@ -1,0 +1,315 @@
+"""The use case: a text is spoken by the engine that suits it. No HTTP, no model library."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from shared.engine_host import EngineHost
+from shared.errors import (
+    EngineFailure,
+    InvalidRequest,
+    NotReady,
+    TooLarge,
+    UnknownModel,
+    UnknownVoice,
+)
+from shared.metrics import FALLBACKS, STAGE_LATENCY
+from shared.pcm import PcmStream
+from shared.streaming import closing_after, prime
+from tts_service.aliases import MODEL_ALIASES, PERSONAS
+from tts_service.choice import Choice, Offer, Wish, choose
+from tts_service.defaults import Defaults, DefaultsStore
+from tts_service.engines.base import PreparedVoice, Reference, SynthesisRequest, TtsEngine
+from tts_service.languages import canonical
+from tts_service.metering import metered
+from tts_service.settings import TtsSettings
+from tts_service.text_pieces import pieces_of
+from tts_service.voices_folder import VoicesFolder
+
+log = logging.getLogger(__name__)
+
+_HEADER_WORD = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechJob:
+    """One request, in no dialect.
+
+    Attributes:
+        text: what to say.
+        language: tag, or None for the voice's own or the default.
+        voice: name of a voice, or None.
+        sample_name: a recording in the voices folder to sound like, or None.
+        sample: a recording that came with the request, or None.
+        model: engine name or one of OpenAI's model names, or None.
+        speed: 0.25 to 4.
+        parameters: all further parameters that were given, honoured or not.
+        whole: the answer is wanted whole, so nothing is gained by a short first clause.
+    """
+
+    text: str
+    language: str | None = None
+    voice: str | None = None
+    sample_name: str | None = None
+    sample: Reference | None = None
+    model: str | None = None
+    speed: float = 1.0
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    whole: bool = False
+
+
+class SpeechService:
+    """Speaks texts through the engines of a host.
+
+    Args:
+        host: its engines, loading or ready.
+        settings: limits and defaults.
+        folder: reference recordings.
+        store: the defaults that callers may set.
+    """
+
+    def __init__(
+        self,
+        host: EngineHost[TtsEngine],
+        settings: TtsSettings,
+        folder: VoicesFolder,
+        store: DefaultsStore,
+    ) -> None:
+        self.host = host
+        self.folder = folder
+        self._settings = settings
+        self._store = store
+
+    @property
+    def defaults(self) -> Defaults:
+        """The defaults in force."""
+        return self._store.current
+
+    def offers(self) -> list[Offer]:
+        """What the ready engines offer, in the configured order.
+
+        Raises:
+            NotReady: none is.
+        """
+        return [Offer(e.spec, tuple(e.voices())) for e in self.host.engines()]
+
+    def speak(self, job: SpeechJob) -> PcmStream:
+        """Speak ``job``; the first chunk is made, so that what fails early raises here.
+
+        The stream holds a place at its engine until it is read to its end or closed. Its headers
+        say what made it: ``X-Engine``, ``X-Voice``, ``X-Language``, ``X-Sample-Rate``, and where
+        they apply ``X-Voice-Method``, ``X-Voice-Similarity``, ``X-Ignored-Parameters``,
+        ``X-Fallback``.
+
+        Raises:
+            InvalidRequest: nothing to say, or a language, sample or parameter that does not fit.
+            UnknownVoice, UnknownModel: no such thing; the error lists what there is.
+            TooLarge: the text is above the limit.
+            NotReady, Overloaded: later.
+            EngineFailure: every engine that could speak this failed.
+        """
+        started = time.monotonic()
+        self._check_length(job.text)
+        reference = self._reference(job)
+        choices = self._choose(job, reference is not None)
+        skipped = self._not_ready_before(choices[0], job)
+        for index, choice in enumerate(choices):
+            try:
+                stream = self._start(choice, job, reference, started)
+            except EngineFailure:
+                if index == len(choices) - 1:
+                    raise
+                skipped = (choice.engine, "engine_failure")
+                log.warning("engine failed; the next one answers", extra={"engine": choice.engine})
+                continue
+            if skipped is not None and skipped[0] != choice.engine:
+                failed, reason = skipped
+                FALLBACKS.labels(**{"from": failed, "to": choice.engine, "reason": reason}).inc()
+                stream.headers["X-Fallback"] = f"{failed}; reason={reason}"
+            return stream
+        raise NotReady("no engine could be asked")
+
+    def configure(
+        self, *, language: str | None, sample_name: str | None, keep_sample: bool
+    ) -> Defaults:
+        """Set the defaults, and prepare the default voice so that its first use is immediate.
+
+        Args:
+            language: None leaves it.
+            sample_name: the new default recording; None removes it unless ``keep_sample``.
+            keep_sample: leave the default recording as it is.
+
+        Raises:
+            InvalidRequest: the language is not spoken here, or the recording is no use.
+            UnknownVoice: no such recording.
+            NotReady: no engine is ready to check them.
+        """
+        new = self.defaults
+        if language is not None:
+            choose(Wish(language), self.offers())
+            new = replace(new, language=language)
+        if not keep_sample:
+            if sample_name is not None:
+                reference = self.folder.read(sample_name)
+                choice = self._choose(SpeechJob("", language=new.language), True)[0]
+                engine = self._engine(choice.engine)
+                with self.host.slot(engine):
+                    engine.prepare(reference)
+            new = replace(new, voice_sample=sample_name)
+        self._store.save(new)
+        return new
+
+    def _check_length(self, text: str) -> None:
+        limit = self._settings.max_text_chars
+        if len(text) > limit:
+            raise TooLarge(f"the text is longer than {limit} characters", param="text")
+
+    def _reference(self, job: SpeechJob) -> Reference | None:
+        """The recording to follow: sent, named, called by a voice name, or set as the default."""
+        if job.sample is not None:
+            return job.sample
+        if job.sample_name is not None:
+            return self.folder.read(job.sample_name)
+        if job.voice is not None:
+            if self._is_built_in(job.voice) or set(job.voice) & set("/\\\0"):
+                return None
+            return self.folder.read(job.voice) if self.folder.find(job.voice) else None
+        if self.defaults.voice_sample is not None:
+            return self.folder.read(self.defaults.voice_sample)
+        return None
+
+    def _is_built_in(self, name: str) -> bool:
+        low = name.lower()
+        return low in PERSONAS or any(v.id.lower() == low for o in self.offers() for v in o.voices)
+
+    def _choose(self, job: SpeechJob, follows_reference: bool) -> list[Choice]:
+        offers = self.offers()
+        wish = Wish(
+            default_language=self.defaults.language,
+            language=job.language,
+            voice=job.voice,
+            engine=self._engine_of_model(job.model, offers),
+            reference=follows_reference,
+        )
+        try:
+            return choose(wish, offers)
+        except UnknownVoice as error:
+            self._raise_if_loading("the voice may belong to an engine that is still loading")
+            error.details["samples"] = self.folder.names()
+            raise
+        except InvalidRequest as error:
+            if error.param in ("language", "voice_sample"):
+                self._raise_if_loading("an engine that may be able to is still loading")
+            self._add_install_hint(error, job.language or self.defaults.language)
+            raise
+
+    def _engine_of_model(self, model: str | None, offers: list[Offer]) -> str | None:
+        if model is None or model.lower() in MODEL_ALIASES:
+            return None
+        ready = [offer.spec.name for offer in offers]
+        if model.lower() in ready:
+            return model.lower()
+        if model.lower() in self._settings.engines:
+            raise NotReady(
+                f"engine '{model.lower()}' is not ready", details={"engines": self.host.status()}
+            )
+        raise UnknownModel(
+            f"no model called '{model[:64]}'",
+            param="model",
+            details={"available": [*MODEL_ALIASES, *ready]},
+        )
+
+    def _raise_if_loading(self, message: str) -> None:
+        status = self.host.status()
+        if any(entry["state"] == "loading" for entry in status.values()):
+            raise NotReady(message, details={"engines": status})
+
+    def _add_install_hint(self, error: InvalidRequest, language: str) -> None:
+        """Name the G2P to install where only that is missing."""
+        for engine in self.host.engines():
+            hint = engine.language_hints().get(canonical(language))
+            if hint is not None and error.code == "unknown_language":
+                error.message = f"{error.message}: {hint}"
+                return
+
+    def _not_ready_before(self, choice: Choice, job: SpeechJob) -> tuple[str, str] | None:
+        """An engine that is preferred to the chosen one, and not ready; None where none is."""
+        if job.voice is not None and job.voice.lower() not in PERSONAS:
+            return None
+        status = self.host.status()
+        for name in self._settings.engines:
+            if name == choice.engine:
+                return None
+            entry = status.get(name, {})
+            if entry.get("state") in ("loading", "failed"):
+                return name, f"not_{'ready' if entry['state'] == 'loading' else 'loaded'}"
+        return None
+
+    def _engine(self, name: str) -> TtsEngine:
+        return next(e for e in self.host.engines() if e.spec.name == name)
+
+    def _start(
+        self, choice: Choice, job: SpeechJob, reference: Reference | None, started: float
+    ) -> PcmStream:
+        engine = self._engine(choice.engine)
+        with STAGE_LATENCY.labels(stage="normalize").time():
+            pieces = pieces_of(
+                job.text,
+                choice.language,
+                first_clause_chars=None if job.whole else self._settings.first_clause_chars,
+            )
+        honoured = engine.spec.parameters
+        lease = self.host.lease(engine)
+        try:
+            prepared = engine.prepare(reference) if reference is not None else None
+            stream = engine.synthesize(
+                SynthesisRequest(
+                    pieces=pieces,
+                    language=choice.language,
+                    voice=choice.voice,
+                    prepared=prepared,
+                    speed=job.speed if "speed" in honoured else 1.0,
+                    parameters={k: v for k, v in job.parameters.items() if k in honoured},
+                )
+            )
+            rate = stream.format.sample_rate
+            primed = prime(metered(iter(stream.chunks), engine.spec.name, rate, started))
+        except BaseException:
+            lease.release()
+            raise
+        stream.chunks = closing_after(primed, lease.release)
+        stream.headers.update(_headers(choice, prepared, rate, _ignored(job, honoured)))
+        return stream
+
+
+def _ignored(job: SpeechJob, honoured: frozenset[str]) -> list[str]:
+    names = [name for name in job.parameters if name not in honoured]
+    if job.speed != 1.0 and "speed" not in honoured:
+        names.append("speed")
+    return names
+
+
+def _headers(
+    choice: Choice, prepared: PreparedVoice | None, sample_rate: int, ignored: list[str]
+) -> dict[str, str]:
+    headers = {
+        "X-Engine": choice.engine,
+        "X-Voice": choice.voice.id if prepared is None else prepared.id,
+        "X-Language": choice.language,
+        "X-Sample-Rate": str(sample_rate),
+    }
+    if prepared is not None:
+        headers["X-Voice-Method"] = prepared.method
+        if prepared.similarity is not None:
+            headers["X-Voice-Similarity"] = f"{prepared.similarity:.3f}"
+    # Names come from the request: only plain words may enter a header.
+    plain = [name for name in ignored if _HEADER_WORD.fullmatch(name)][:32]
+    if plain:
+        headers["X-Ignored-Parameters"] = ", ".join(plain)
+    return headers
