@@ -112,7 +112,7 @@ def _by_voice(
     offer, voice = found
     language = voice.language
     if wish.language is not None:
-        tags = _resolve(wish.language, list(voice.languages), offers, voice)
+        tags = _resolve(wish.language, offer, offers, voice)
         language = voice.language if voice.language in tags else tags[0]
     others = [o for o in offers if o is not offer]
     return [
@@ -131,8 +131,10 @@ def _by_persona(persona: Persona, wish: Wish, offers: Sequence[Offer]) -> list[C
 
 
 def _by_language(language: str, offers: Sequence[Offer], gender: Gender | None) -> list[Choice]:
-    resolve(language, [tag for offer in offers for tag in offer.tags])
-    return _fallbacks(language, offers, gender)
+    wanted = resolve(language, [tag for offer in offers for tag in offer.tags])
+    choices = _fallbacks(language, offers, gender)
+    # An engine with the very accent goes before a preferred one without it.
+    return sorted(choices, key=lambda choice: choice.language not in wanted)
 
 
 def _fallbacks(language: str, offers: Sequence[Offer], gender: Gender | None) -> list[Choice]:
@@ -150,11 +152,11 @@ def _fallbacks(language: str, offers: Sequence[Offer], gender: Gender | None) ->
     return choices
 
 
-def _resolve(
-    language: str, tags: list[str], offers: Sequence[Offer], voice: EngineVoice
-) -> list[str]:
+def _resolve(language: str, own: Offer, offers: Sequence[Offer], voice: EngineVoice) -> list[str]:
+    """The tags of ``voice`` that answer ``language``, in the order of its engine."""
+    tags = [tag for tag in own.tags if tag in voice.languages]
     try:
-        return resolve(language, sorted(tags, key=lambda tag: (tag != voice.language, tag)))
+        return resolve(language, tags)
     except InvalidRequest:
         able = [v.id for o in offers for v in o.voices if base(v.language) == base(language)]
         raise InvalidRequest(

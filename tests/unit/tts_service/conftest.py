@@ -1,0 +1,80 @@
+"""The service with fake engines: real wiring, real HTTP stack, tones instead of speech."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tts_service.app import create_app
+from tts_service.engines.base import TtsEngine
+from tts_service.engines.fake import FakeEngine
+from tts_service.service import SpeechService
+from tts_service.settings import TtsSettings
+
+AppFactory = Callable[..., Flask]
+
+
+@pytest.fixture
+def voices(tmp_path: Path) -> Path:
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
+    """``make_app(*engines, **settings)``: an application whose engines have been tried."""
+    made: list[Flask] = []
+
+    def make(*engines: TtsEngine, wait: bool = True, **overrides: Any) -> Flask:
+        engines = engines or (FakeEngine(),)
+        builders = [(e.spec.name, lambda e=e: e) for e in engines]
+        values: dict[str, Any] = {
+            "home": tmp_path / "home",
+            "voices_dirs": (voices,),
+            "engines": tuple(name for name, _ in builders),
+            **overrides,
+        }
+        app = create_app(TtsSettings(_env_file=None, **values), builders)
+        made.append(app)
+        if wait:
+            assert service_of(app).host.wait_settled(10)
+        return app
+
+    yield make
+    for app in made:
+        service_of(app).host.close()
+
+
+@pytest.fixture
+def client(make_app: AppFactory) -> FlaskClient:
+    return make_app().test_client()
+
+
+def service_of(app: Flask) -> SpeechService:
+    service: SpeechService = app.extensions["tts_service"]
+    return service
+
+
+def samples_of(wav: bytes) -> np.ndarray:
+    """The int16 samples behind a 44-byte header."""
+    assert wav[:4] == b"RIFF"
+    assert wav[8:12] == b"WAVE"
+    return np.frombuffer(wav[44:], "<i2")
+
+
+def data_length(wav: bytes) -> int:
+    (length,) = struct.unpack("<I", wav[40:44])
+    return int(length)
+
+
+def dominant_hz(samples: np.ndarray, rate: int = 24_000) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(samples.size)))
+    return float(np.argmax(spectrum) * rate / samples.size)

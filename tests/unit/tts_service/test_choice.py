@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.engines import EngineSpec
+from shared.errors import InvalidRequest, UnknownVoice
+from tts_service.choice import Choice, Offer, Wish, choose
+from tts_service.engines.base import EngineVoice, Gender
+
+
+def offer(name: str, *voices: tuple[str, str, Gender], cloning: str = "none") -> Offer:
+    tags = frozenset(tag for _, tag, _ in voices)
+    spec = EngineSpec(
+        name=name,
+        model=name,
+        licence="CC0-1.0",
+        commercial_use=True,
+        languages=tags,
+        cloning=cloning,
+    )
+    return Offer(spec, tuple(EngineVoice(v, tag, tags, gender) for v, tag, gender in voices))
+
+
+SMALL = offer("small", ("heart", "en-us", "female"))
+BIG = offer(
+    "big",
+    ("af_heart", "en-us", "female"),
+    ("bf_emma", "en-gb", "female"),
+    ("ef_dora", "es", "female"),
+    ("em_alex", "es", "male"),
+    ("am_echo", "en-us", "male"),
+    cloning="matching",
+)
+OFFERS = [SMALL, BIG]
+
+
+def chosen(wish: Wish) -> list[tuple[str, str, str]]:
+    return [(c.engine, c.voice.id, c.language) for c in choose(wish, OFFERS)]
+
+
+@pytest.mark.parametrize(
+    ("wish", "first"),
+    [
+        (Wish("en"), ("small", "heart", "en-us")),
+        (Wish("es"), ("big", "ef_dora", "es")),
+        (Wish("es", language="EN"), ("small", "heart", "en-us")),
+        (Wish("en", language="en-GB"), ("big", "bf_emma", "en-gb")),
+        (Wish("en", language="es-MX"), ("big", "ef_dora", "es")),
+        (Wish("en", voice="ef_dora"), ("big", "ef_dora", "es")),
+        (Wish("en", voice="big/EF_dora"), ("big", "ef_dora", "es")),
+        (Wish("en", voice="ef_dora", language="en"), ("big", "ef_dora", "en-us")),
+        (Wish("en", voice="bf_emma", language="en"), ("big", "bf_emma", "en-gb")),
+        (Wish("en", voice="echo"), ("big", "am_echo", "en-us")),
+        (Wish("es", voice="echo"), ("big", "em_alex", "es")),
+        (Wish("en", voice="Echo", language="es"), ("big", "em_alex", "es")),
+        (Wish("en", voice="echo", engine="small"), ("small", "heart", "en-us")),
+        (Wish("en", engine="big"), ("big", "af_heart", "en-us")),
+        (Wish("en", reference=True), ("big", "af_heart", "en-us")),
+    ],
+)
+def test_first_choice(wish: Wish, first: tuple[str, str, str]) -> None:
+    assert chosen(wish)[0] == first
+
+
+def test_the_next_engine_that_speaks_the_language_is_the_fallback() -> None:
+    assert chosen(Wish("en")) == [("small", "heart", "en-us"), ("big", "af_heart", "en-us")]
+    assert chosen(Wish("es")) == [("big", "ef_dora", "es")]
+
+
+def test_a_fallback_of_a_named_voice_keeps_its_gender() -> None:
+    male = offer("other", ("anna", "es", "female"), ("bruno", "es", "male"))
+    choices = choose(Wish("en", voice="em_alex"), [BIG, male])
+    assert [c.voice.id for c in choices] == ["em_alex", "bruno"]
+
+
+def test_the_accent_asked_for_goes_before_the_order_of_engines() -> None:
+    assert chosen(Wish("en", language="en-gb")) == [
+        ("big", "bf_emma", "en-gb"),
+        ("small", "heart", "en-us"),
+    ]
+
+
+def test_unknown_voice_lists_what_there_is() -> None:
+    with pytest.raises(UnknownVoice) as caught:
+        choose(Wish("en", voice="nobody"), OFFERS)
+    assert {"heart", "ef_dora", "alloy"} <= set(caught.value.details["available"])
+
+
+def test_a_voice_of_another_engine_than_the_model_asked_for_is_unknown() -> None:
+    with pytest.raises(UnknownVoice):
+        choose(Wish("en", voice="ef_dora", engine="small"), OFFERS)
+
+
+def test_unknown_language_lists_what_is_spoken() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        choose(Wish("en", language="de"), OFFERS)
+    assert caught.value.details["available"] == ["en-gb", "en-us", "es"]
+    assert caught.value.code == "unknown_language"
+
+
+def test_a_voice_that_does_not_speak_the_language_names_those_that_do() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        choose(Wish("en", voice="heart", language="es"), OFFERS)
+    assert caught.value.details["voices"] == ["ef_dora", "em_alex"]
+    assert caught.value.code == "voice_language_mismatch"
+
+
+def test_a_sample_needs_an_engine_that_can_follow_it() -> None:
+    with pytest.raises(InvalidRequest, match="sample"):
+        choose(Wish("en", reference=True), [SMALL])
+
+
+def test_choices_are_plain_values() -> None:
+    assert choose(Wish("en"), [SMALL]) == [Choice("small", SMALL.voices[0], "en-us")]
