@@ -34,6 +34,9 @@ _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 1_000, 768_000, 32
 _TRIAL_PACKETS = 32
 # Codec delay and padding make decoded and declared lengths differ by up to a few frames.
 _TOLERANCE_S, _TOLERANCE_SHARE = 0.3, 0.001
+# These containers count their samples.
+_EXACT: Final = frozenset({"aiff", "au", "flac"})
+_EXACT_TOLERANCE_S = 0.002
 _TAIL_BYTES = 128 * 1024
 
 
@@ -141,6 +144,9 @@ class AudioSource:
             self._stream = stream
             self.container: str = self._container.format.name
             self.codec: str = stream.codec_context.name
+            if self.codec == "flac":
+                # Without this FFmpeg plays what it can of a frame whose checksum is wrong.
+                stream.codec_context.options = {"err_detect": "crccheck+explode"}
             self.sample_rate: int = stream.rate
             self.channels: int = stream.channels
             if not (
@@ -205,7 +211,8 @@ class AudioSource:
     def _judge(self, packets: int, failed: int, corrupt: bool, broke_off: bool) -> str | None:
         declared = self.declared_seconds
         if declared is not None:
-            allowed = _TOLERANCE_S + declared * _TOLERANCE_SHARE
+            exact = self.container in _EXACT
+            allowed = _EXACT_TOLERANCE_S if exact else _TOLERANCE_S + declared * _TOLERANCE_SHARE
             if self.seconds < declared - allowed:
                 return f"{self.seconds:.1f} s of the declared {declared:.1f} s could be decoded"
         if self._missing:
