@@ -118,6 +118,8 @@ class HibariEngine(WaveformEngine):
         with self._lock:
             parts = model.phonemize(text)
         for phonemes in parts:
+            if not any(character.isalpha() for character in phonemes):
+                continue  # marks alone would be spoken as a breath
             with self._lock:
                 audio = model.from_phonemes(phonemes, speed=speed, seed=_SEED)
             yield np.asarray(audio, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,9 +49,14 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
             assert service_of(app).host.wait_settled(10)
         return app
 
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     yield make
     for app in made:
         service_of(app).host.close()
+    # The application configures the process's logging; pytest wants its own back.
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

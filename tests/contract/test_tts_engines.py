@@ -1,0 +1,154 @@
+"""What every speech engine promises, asked of each one. Engines without weights skip visibly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.errors import InvalidRequest
+from shared.pcm import PcmStream
+from tts_service.engines import REGISTRY
+from tts_service.engines.base import Piece, Reference, SynthesisRequest, TtsEngine
+from tts_service.engines.fake import FakeEngine
+from tts_service.loudness import integrated_lufs
+from tts_service.settings import TtsSettings
+
+SENTENCES = (
+    "The quick brown fox jumps over the lazy dog near the quiet river bank.",
+    "A second sentence follows, and it is a little longer than the first one was.",
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=["fake", *(pytest.param(n, marks=pytest.mark.models) for n in ("hibari", "kokoro"))],
+)
+def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
+    if request.param == "fake":
+        built: TtsEngine = FakeEngine()
+    else:
+        if missing := REGISTRY.missing(request.param):
+            pytest.skip(f"not installed: {', '.join(missing)}")
+        models: Path = request.getfixturevalue("models_dir")
+        built = REGISTRY.build(request.param, TtsSettings(_env_file=None, home=models.parent))
+    assert built.spec.name == request.param
+    built.load()
+    built.warm_up()
+    yield built
+    built.close()
+    built.close()
+
+
+def english(engine: TtsEngine, *texts: str, speed: float = 1.0) -> SynthesisRequest:
+    voice = next(v for v in engine.voices() if v.language == "en-us")
+    pieces = tuple(Piece(text, 0.3) for text in texts)
+    return SynthesisRequest(pieces=pieces, language="en-us", voice=voice, speed=speed)
+
+
+def read(stream: PcmStream) -> np.ndarray:
+    try:
+        return np.concatenate(list(stream))
+    finally:
+        stream.close()
+
+
+def test_voices_fit_the_spec(engine: TtsEngine) -> None:
+    voices = engine.voices()
+    assert voices
+    assert len({v.id for v in voices}) == len(voices)
+    for voice in voices:
+        assert voice.language in voice.languages
+        assert voice.languages <= engine.spec.languages
+
+
+def test_chunks_are_mono_int16_of_the_promised_rate(engine: TtsEngine) -> None:
+    stream = engine.synthesize(english(engine, *SENTENCES))
+    assert stream.engine == engine.spec.name
+    assert stream.format.sample_rate == engine.spec.sample_rate
+    assert stream.format.channels == 1
+    chunks = list(stream)
+    assert len(chunks) == len(SENTENCES)
+    assert all(c.dtype == np.int16 and c.ndim == 1 and c.size for c in chunks)
+
+
+def test_loudness_and_peak(engine: TtsEngine) -> None:
+    samples = read(engine.synthesize(english(engine, *SENTENCES))) / np.float32(32768)
+    assert integrated_lufs(samples, engine.spec.sample_rate) == pytest.approx(-23, abs=3)
+    assert np.abs(samples).max() <= 10 ** (-1 / 20) + 1e-4
+
+
+def test_joins_do_not_click(engine: TtsEngine) -> None:
+    first, second = engine.synthesize(english(engine, *SENTENCES))
+    assert abs(int(first[-1])) <= 8
+    assert abs(int(second[0])) <= 8
+    # The silence of a join is digital: nothing of the model's noise floor is cut off in it.
+    quiet = round(0.29 * engine.spec.sample_rate)
+    assert not second[:quiet].any()
+
+
+def test_speed(engine: TtsEngine) -> None:
+    sizes = [
+        read(engine.synthesize(english(engine, SENTENCES[0], speed=s))).size
+        for s in (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
+    ]
+    assert all(slower > 1.1 * faster for slower, faster in pairwise(sizes))
+    assert sizes[2] == pytest.approx(sizes[4] * 2, rel=0.25)
+
+
+def test_the_same_text_is_the_same_audio(engine: TtsEngine) -> None:
+    runs = [read(engine.synthesize(english(engine, SENTENCES[0]))) for _ in range(2)]
+    assert np.array_equal(*runs)
+
+
+def test_parallel_requests_do_not_mix(engine: TtsEngine) -> None:
+    texts = ["One short text.", "Another one, which is not the same.", "And a third."]
+    alone = {text: read(engine.synthesize(english(engine, text))) for text in texts}
+    together: dict[str, np.ndarray] = {}
+
+    def speak(text: str) -> None:
+        together[text] = read(engine.synthesize(english(engine, text)))
+
+    threads = [threading.Thread(target=speak, args=(text,)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(alone[text], together[text]) for text in texts)
+
+
+def test_work_happens_as_chunks_are_taken_and_closing_stops_it(engine: TtsEngine) -> None:
+    never_started = engine.synthesize(english(engine, *SENTENCES))
+    never_started.close()
+    stream = engine.synthesize(english(engine, *SENTENCES * 200))
+    assert next(iter(stream)).size
+    stream.close()
+    stream.close()
+    assert next(iter(stream), None) is None
+
+
+def test_nothing_to_say_is_refused(engine: TtsEngine) -> None:
+    with pytest.raises(InvalidRequest):
+        next(iter(engine.synthesize(english(engine, "...", "?!"))))
+
+
+def test_a_silent_piece_between_others_is_passed_over(engine: TtsEngine) -> None:
+    assert len(list(engine.synthesize(english(engine, "One.", "...", "Two.")))) == 2
+
+
+def test_a_very_long_sentence_is_spoken_whole(engine: TtsEngine) -> None:
+    clause = "and then another clause went on and on about the weather of that day, "
+    short = read(engine.synthesize(english(engine, clause * 2))).size
+    long = read(engine.synthesize(english(engine, clause * 10))).size
+    assert long == pytest.approx(5 * short, rel=0.15)
+
+
+def test_a_reference_is_refused_by_engines_with_fixed_voices(engine: TtsEngine) -> None:
+    if engine.spec.cloning != "none":
+        pytest.skip(f"{engine.spec.name} does {engine.spec.cloning}")
+    with pytest.raises(InvalidRequest):
+        engine.prepare(Reference(b"", "sample"))

@@ -1,0 +1,127 @@
+"""``/ws/tts`` on a real threaded server, with the client library of the examples."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import websocket
+from flask import Flask
+from werkzeug.serving import make_server
+
+from tests.unit.tts_service.conftest import AppFactory, data_length, samples_of, service_of
+from tts_service.engines.fake import FakeEngine
+
+Connect = Callable[[Flask], websocket.WebSocket]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    cleanups: list[Callable[[], object]] = []
+
+    def make(app: Flask) -> websocket.WebSocket:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/ws/tts", timeout=10)
+        cleanups.extend([server.server_close, thread.join, server.shutdown, client.shutdown])
+        return client
+
+    yield make
+    for cleanup in reversed(cleanups):
+        cleanup()
+
+
+def ask(client: websocket.WebSocket, request: object) -> tuple[list[bytes], list[dict[str, Any]]]:
+    client.send(request if isinstance(request, str) else json.dumps(request))
+    return collect(client)
+
+
+def collect(client: websocket.WebSocket) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """Binary messages and events up to the end or an error, as the documented client reads."""
+    audio: list[bytes] = []
+    events: list[dict[str, Any]] = []
+    while True:
+        message = client.recv()
+        if isinstance(message, bytes):
+            audio.append(message)
+            continue
+        events.append(json.loads(message))
+        if events[-1].get("event") == "end" or "error" in events[-1]:
+            return audio, events
+
+
+def test_several_requests_on_one_socket(make_app: AppFactory, connect: Connect) -> None:
+    client = connect(make_app())
+    audio, events = ask(client, {"text": "One. Two.", "language": "es"})
+    assert len(audio) == 2
+    wav = b"".join(audio)
+    assert data_length(wav) == 0xFFFFFFFF
+    assert samples_of(wav).size > 1000
+    assert events[0]["event"] == "start"
+    assert (events[0]["sample_rate"], events[0]["language"]) == (24_000, "es")
+    assert events[-1]["event"] == "end"
+    bare, _ = ask(client, {"text": "One. Two.", "language": "es", "format": "pcm"})
+    assert b"".join(bare) == wav[44:]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"text": ""}, "invalid_request"),
+        ({"text": "hi", "voice": "nobody"}, "unknown_voice"),
+        ({"text": "?!"}, "unspeakable_text"),
+        ("no json", "malformed_request"),
+        ("[1]", "malformed_request"),
+    ],
+)
+def test_a_refused_request_leaves_the_socket_open(
+    make_app: AppFactory, connect: Connect, request_: object, code: str
+) -> None:
+    client = connect(make_app())
+    audio, events = ask(client, request_)
+    assert audio == []
+    assert events[-1]["error"]["code"] == code
+    assert ask(client, {"text": "Hello."})[1][-1]["event"] == "end"
+
+
+def test_a_failure_in_mid_answer_closes_the_socket(make_app: AppFactory, connect: Connect) -> None:
+    client = connect(make_app(FakeEngine(fails_after=1)))
+    audio, events = ask(client, {"text": "One. Two."})
+    assert len(audio) == 1
+    assert events[-1]["error"]["code"] == "engine_failure"
+    opcode, data = client.recv_data()
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    assert int.from_bytes(data[:2], "big") == 1011
+
+
+def test_a_client_that_leaves_frees_its_place(make_app: AppFactory, connect: Connect) -> None:
+    gate = threading.Semaphore(1)
+    engine = FakeEngine(max_concurrency=1, gate=gate)
+    app = make_app(engine, queue_limit=0)
+    client = connect(app)
+    client.send(json.dumps({"text": "One. Two. Three. Four. Five. Six.", "format": "pcm"}))
+    client.recv()
+    client.recv()
+    client.shutdown()
+    # Every further piece meets a closed socket sooner or later; then the place is free.
+    service = service_of(app)
+    for _ in range(6):
+        gate.release()
+    admitted = threading.Event()
+
+    def wait_for_a_place() -> None:
+        while not admitted.is_set():
+            try:
+                with service.host.slot(engine):
+                    admitted.set()
+            except Exception:
+                admitted.wait(0.02)
+
+    waiter = threading.Thread(target=wait_for_a_place)
+    waiter.start()
+    waiter.join(10)
+    assert admitted.is_set()
