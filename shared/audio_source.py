@@ -17,7 +17,7 @@ import av
 import av.error
 
 from shared.errors import InvalidRequest, UnsupportedMedia
-from shared.wav import missing_data_bytes
+from shared.wav import WavCheck, check_wav
 
 # Self-contained audio and video containers. Left out on purpose: hls, dash, concat, sdp, rtsp,
 # image2, lavfi, ffmetadata and subtitle formats (they open other files, devices or sockets), and
@@ -132,7 +132,10 @@ class AudioSource:
     def __init__(self, source: BinaryIO, declared: RawFormat | None = None) -> None:
         if source.seek(0, 2) == 0:
             raise InvalidRequest("the audio file is empty", param="file", code="empty_audio")
-        self._missing = 0 if declared else missing_data_bytes(source)
+        wav = WavCheck() if declared else check_wav(source)
+        if not wav.plausible:
+            raise UnsupportedMedia("the file's chunk lengths are impossible", param="file")
+        self._missing = wav.missing_bytes
         self._cut_page = not declared and _ends_inside_ogg_page(source)
         self._has_length_tag = _has_mp3_length_tag(source)
         source.seek(0)

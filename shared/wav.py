@@ -9,6 +9,7 @@ length holds the exact one. Readers tried: see ``docs/decisions/0003-audio-throu
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from shared.pcm import AudioFormat
@@ -18,7 +19,9 @@ UNKNOWN_SIZE = 0xFFFFFFFF
 _PCM = 1
 # Writers that do not know the length leave 0, 0xFFFFFFFF, 0x7FFFFFFF or something close below it.
 _LARGEST_BELIEVABLE = 0x7FFF0000
-_MAX_CHUNKS = 64
+_MAX_CHUNKS = 1_000
+# More than this beyond the end is no cut file but a wrong length.
+_MAX_OVERHANG = 1 << 20
 
 
 def wav_header(fmt: AudioFormat, data_bytes: int | None) -> bytes:
@@ -57,25 +60,42 @@ def wav_header(fmt: AudioFormat, data_bytes: int | None) -> bytes:
     )
 
 
-def missing_data_bytes(source: BinaryIO) -> int:
-    """How many bytes of samples a WAV header promises beyond the end of the file.
+@dataclass(frozen=True, slots=True)
+class WavCheck:
+    """What the chunk list of a WAV file says about it; all is well in a file of another kind.
 
-    FFmpeg takes the shorter of the two and says nothing. 0 where the file is whole, is no WAV, or
-    has a length field that means "unknown". Leaves the position at the start.
+    Attributes:
+        missing_bytes: of samples that the header promises beyond the end of the file. FFmpeg takes
+            the shorter of the two lengths and says nothing. 0 where the length is "unknown".
+        plausible: no metadata chunk claims to be much larger than the file.
+    """
+
+    missing_bytes: int = 0
+    plausible: bool = True
+
+
+def check_wav(source: BinaryIO) -> WavCheck:
+    """Walk the chunks of a WAV file before FFmpeg does; leaves the position at the start.
+
+    FFmpeg allocates and clears what a metadata chunk claims, up to 2 GiB, before it reads it: a
+    file of a few bytes could cost seconds and the memory of the machine.
     """
     end = source.seek(0, 2)
     source.seek(0)
-    missing = 0
+    missing, plausible = 0, True
     if source.read(12)[:4] == b"RIFF":
         for _ in range(_MAX_CHUNKS):
             head = source.read(8)
             if len(head) < 8:
                 break
             name, size = struct.unpack("<4sI", head)
+            beyond = source.tell() + size - end
             if name == b"data":
-                if size <= _LARGEST_BELIEVABLE:
-                    missing = max(0, source.tell() + size - end)
+                missing = max(0, beyond) if size <= _LARGEST_BELIEVABLE else 0
+            elif beyond > _MAX_OVERHANG:
+                plausible = False
+            if beyond >= 0:
                 break
             source.seek(size + (size & 1), 1)
     source.seek(0)
-    return missing
+    return WavCheck(missing, plausible)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from shared.pcm import AudioFormat
-from shared.wav import HEADER_BYTES, UNKNOWN_SIZE, missing_data_bytes, wav_header
+from shared.wav import HEADER_BYTES, UNKNOWN_SIZE, WavCheck, check_wav, wav_header
 
 FORMAT = AudioFormat(22_050)
 
@@ -57,5 +57,15 @@ def test_a_length_beyond_the_field_is_refused() -> None:
 def test_missing_bytes_are_counted(data: bytes, missing: int) -> None:
     source = io.BytesIO(data)
     source.seek(3)
-    assert missing_data_bytes(source) == missing
+    assert check_wav(source) == WavCheck(missing)
     assert source.tell() == 0
+
+
+@pytest.mark.parametrize("after_samples", [False, True])
+def test_a_metadata_chunk_larger_than_the_file_is_implausible(after_samples: bool) -> None:
+    whole = wav_header(FORMAT, 4) + bytes(4)
+    at = len(whole) if after_samples else 36
+    bomb = whole[:at] + b"LIST\x00\x00\x00\x57INFO" + whole[at:]
+    assert not check_wav(io.BytesIO(bomb)).plausible
+    slightly_cut = whole + b"LIST\x20\x00\x00\x00INFO"
+    assert check_wav(io.BytesIO(slightly_cut)).plausible
