@@ -1,0 +1,134 @@
+"""Plain numbers: how they are written in a language, and reading what no other rule took."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from tts_service.normalize.gender import gender
+from tts_service.normalize.locales import Language
+from tts_service.normalize.words import LARGEST, cardinal, decimal, digits, minus, point, year
+
+_NOUN = re.compile(r"[ \u00a0]([^\W\d_]+)(?:[ \u00a0]([^\W\d_]+))?")
+_SMALL_WORDS = frozenset(
+    "y e o u de del a al en con por para que es son está están si no ni se lo la el los las le un una "
+    "da do das dos no na nos nas em um uma ou ao à às aos com sem são é foi era até mais mas menos "
+    "et ou à au aux du des le les en par pour sur dans est sont ne pas que qui plus moins fois "
+    "ed od di dal dalla nel nella il i gli e sono per tra fra ma più meno volte "
+    "más menos pero como sobre entre desde hasta".split()
+) - {"fois", "volte", "un", "una", "um", "uma"}
+_YEAR_BEFORE = re.compile(
+    r"\b(?:in|since|of|by|from|until|till|before|after|during|circa|around|early|late|mid|year"
+    r"|spring|summer|autumn|fall|winter|the|and|to|for|class|january|february|march|april|may|june"
+    r"|july|august|september|october|november|december)[ (]*$",
+    re.IGNORECASE,
+)
+_NOT_COUNTED = frozenset(
+    "and or but was were is are has had will would the a an in on at to by for from with as when "
+    "after before until that which who it he she they we i its his her their this there then than "
+    "of because while if so not also".split()
+)
+
+
+@cache
+def pattern(language: Language) -> str:
+    """A regular expression (without groups) for a number as the language writes it."""
+    group, mark = re.escape(language.group), re.escape(language.decimal)
+    grouped = rf"\d{{1,3}}(?:[{group}]\d{{3}})+(?!\d)(?:{mark}\d+)?"
+    other = "" if language.decimal == "." else r"|\d+\.\d+"
+    return rf"(?:{grouped}|\d+{mark}\d+{other}|\d+)"
+
+
+@cache
+def _reader(language: Language) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![\w.,])(?<!\w-)([-−]?)({pattern(language)})(?![.,]?\d)"
+        rf"|(?<!\d)()(\d+(?:\.\d+)+)(?!\d)|()(\d+)"
+    )
+
+
+_DECADE = re.compile(r"(?<![\w.,])(['’]?)(\d{2}|\d{4})(?:'|’)?s\b")
+
+
+def numbers(text: str, language: Language) -> str:
+    """Spell every number that is left, agreeing with the noun after it where there is one."""
+    if language.code == "en":
+        text = _DECADE.sub(lambda found: _decade(found, language), text)
+    return _reader(language).sub(lambda found: _spaced(found, language), text)
+
+
+def _spaced(found: re.Match[str], language: Language) -> str:
+    """The spoken number, kept apart from letters that touch it (MP3, 4K)."""
+    spoken = _spoken(found, language)
+    text = found.string
+    before, after = text[: found.start()][-1:], text[found.end() :][:1]
+    return (" " if before.isalnum() else "") + spoken + (" " if after.isalnum() else "")
+
+
+def _spoken(found: re.Match[str], language: Language) -> str:
+    if found[4]:
+        return f" {point('.', language)} ".join(
+            _part(part, language) for part in found[4].split(".")
+        )
+    if found[6]:
+        return _part(found[6], language)
+    sign = f"{minus(language)} " if found[1] else ""
+    whole, mark, fraction = split(found[2], language)
+    noun = _noun_after(found.string, found.end(), language)
+    counted = gender(noun, language.code) if noun else None
+    if mark:
+        return sign + decimal(whole, mark, fraction, language, counted or "m")
+    if len(whole) > 1 and whole[0] == "0" or len(whole) > 15:
+        return sign + digits(whole, language)
+    value = int(whole)
+    if language.code == "en" and found[2] == whole and _is_year(found, value):
+        return sign + year(value, language)
+    return sign + cardinal(value, language, counted or "m", noun=bool(noun))
+
+
+def split(written: str, language: Language) -> tuple[str, str, str]:
+    """Whole digits, decimal mark as written (empty: none) and fraction of a written number."""
+    if re.fullmatch(rf"\d{{1,3}}(?:[{re.escape(language.group)}]\d{{3}})+", written):
+        return re.sub(r"\D", "", written), "", ""
+    head, mark, fraction = written.rpartition(language.decimal)
+    if not mark:
+        head, mark, fraction = written.rpartition(".")
+    if not mark:
+        return written, "", ""
+    return re.sub(r"\D", "", head), mark, fraction
+
+
+def _part(part: str, language: Language) -> str:
+    if len(part) > 1 and part[0] == "0" or int(part) >= LARGEST or len(part) > 4:
+        return digits(part, language)
+    return cardinal(int(part), language)
+
+
+def _noun_after(text: str, end: int, language: Language) -> str:
+    """The word that the number counts; "" where a small word, a mark or nothing follows."""
+    found = _NOUN.match(text, end)
+    if found is None or found[1].lower() in _SMALL_WORDS:
+        return ""
+    # An adjective in between (2 grandes casas) does not show gender; the word behind it may.
+    if found[2] and gender(found[1], language.code) is None and found[1][-1:] in "es":
+        if gender(found[2], language.code) and found[2].lower() not in _SMALL_WORDS:
+            return found[2]
+    return found[1]
+
+
+def _is_year(found: re.Match[str], value: int) -> bool:
+    """Whether an English number of four digits is a year: after in, since, May …, or uncounted."""
+    if not 1100 <= value <= 2099:
+        return False
+    before, after = found.string[: found.start()], found.string[found.end() :]
+    following = re.match(r" ([a-z]+)", after)
+    counted = following is not None and following[1] not in _NOT_COUNTED
+    return not counted and (value >= 1500 or bool(_YEAR_BEFORE.search(before)))
+
+
+def _decade(found: re.Match[str], language: Language) -> str:
+    value = int(found[2])
+    if value % 10 or (len(found[2]) == 2 and value < 20):
+        return found.group()
+    spoken = year(value, language) if value > 99 else cardinal(value, language)
+    return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
