@@ -80,6 +80,15 @@ class Unauthorized(MeshError):
     default_code = "invalid_api_key"
 
 
+class Forbidden(MeshError):
+    """The request comes from a place it must not come from (403)."""
+
+    status = 403
+    ws_close = 1008
+    type = "permission_error"
+    default_code = "forbidden"
+
+
 class NotFound(MeshError):
     """No such route or resource (404)."""
 

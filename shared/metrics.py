@@ -83,3 +83,6 @@ ENGINE_LOAD_SECONDS = Gauge(
     "voice_engine_load_seconds", "Time to load and warm up the engine.", ["engine"]
 )
 GPU_MEMORY = Gauge("voice_gpu_memory_bytes", "GPU memory in use by this process.", ["device"])
+UPSTREAM_UP = Gauge(
+    "voice_upstream_up", "1 when the service said it is ready, when last asked.", ["upstream"]
+)

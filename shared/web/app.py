@@ -36,6 +36,7 @@ def build_app(
     *,
     readiness: Callable[[], tuple[bool, dict[str, Any]]],
     open_paths: Collection[str] = frozenset(),
+    spec: Callable[[], dict[str, Any]] | None = None,
 ) -> Flask:
     """A Flask application with what all services share.
 
@@ -48,6 +49,7 @@ def build_app(
         settings: limits, tokens, log level.
         readiness: called for ``/readyz``; whether the service can answer, and details.
         open_paths: further paths that need no token.
+        spec: the OpenAPI data to serve, where it is not made from the application's own routes.
     """
     configure_logging(service, settings.effective_log_level)
     app = Flask(service, static_folder=None)
@@ -107,7 +109,8 @@ def build_app(
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        return jsonify(build_spec(app, title=f"Voicemesh {service}", version=version()))
+        made = spec() if spec else build_spec(app, title=f"Voicemesh {service}", version=version())
+        return jsonify(made)
 
     @app.get("/docs")
     def docs() -> Response:

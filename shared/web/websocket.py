@@ -30,14 +30,17 @@ class Socket:
         self._server = server
         self._send_lock = threading.Lock()
         self.closed = False
+        self.close_code = 1000
+        """The code with which the peer closed, once it has."""
 
     def receive(self, timeout: float | None = None) -> str | bytes | None:
         """The next message; None when ``timeout`` (seconds) passed or the peer has closed
         (:attr:`closed` tells which)."""
         try:
             message: str | bytes | bytearray | None = self._server.receive(timeout=timeout)
-        except ConnectionClosed:
+        except ConnectionClosed as closed:
             self.closed = True
+            self.close_code = int(closed.reason or 1000)
             return None
         return bytes(message) if isinstance(message, bytearray) else message
 

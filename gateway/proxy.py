@@ -1,0 +1,110 @@
+"""HTTP pass-through: bodies go both ways as they come, and a broken answer stays broken."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO
+
+import requests
+import urllib3
+from flask import Request, Response
+
+from shared.clients.pool import UpstreamPool
+from shared.errors import UpstreamUnavailable
+from shared.streaming import closing_after
+
+SMALL_BODY = 1 << 20
+"""Bodies up to this many bytes are held in memory; larger ones in a temporary file, so that a
+request can be sent again to another replica."""
+READ_SIZE = 1 << 16
+
+_HOP_BY_HOP = frozenset(
+    # RFC 9110, section 7.6.1, and what the server in front writes itself.
+    [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "proxy-connection",
+        "date",
+        "server",
+        "x-request-id",
+    ]
+)
+# Content-Length is made anew from the body; Host names the replica; the mesh's own token replaces
+# the caller's; encodings are off because audio does not compress and streams must not be held back.
+_NOT_FORWARDED = _HOP_BY_HOP | {
+    "content-length",
+    "host",
+    "authorization",
+    "accept-encoding",
+    "cookie",
+}
+
+
+def end_to_end(headers: Iterable[tuple[str, str]], dropped: frozenset[str]) -> dict[str, str]:
+    """The headers that concern the other end."""
+    return {name: value for name, value in headers if name.lower() not in dropped}
+
+
+@contextmanager
+def replayable_body(request: Request) -> Iterator[bytes | IO[bytes] | None]:
+    """The request's body in a form that can be sent more than once, within the body limit."""
+    if request.method in ("GET", "HEAD"):
+        yield None
+    elif request.content_length is not None and request.content_length <= SMALL_BODY:
+        yield request.get_data(cache=False)
+    else:
+        with TemporaryFile() as spool:
+            shutil.copyfileobj(request.stream, spool, READ_SIZE)
+            spool.seek(0)
+            yield spool
+
+
+def read_as_it_comes(response: requests.Response) -> Iterator[bytes]:
+    """Pieces of an answer's body as the service sends them, without waiting to fill a buffer.
+
+    Raises:
+        UpstreamUnavailable: the service broke off before the end.
+    """
+    try:
+        while piece := response.raw.read1(READ_SIZE, decode_content=False):
+            yield piece
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise UpstreamUnavailable("the service broke off in the middle of its answer") from error
+
+
+def forward(
+    pool: UpstreamPool, request: Request, extra: Mapping[str, str] | None = None
+) -> Response:
+    """The answer of a service to this request, streamed.
+
+    Raises:
+        MeshError: of :meth:`UpstreamPool.request`; a service's own error answers pass unchanged.
+    """
+    headers = {
+        "Accept-Encoding": "identity",
+        **end_to_end(request.headers.items(), _NOT_FORWARDED),
+        **(extra or {}),
+    }
+    query = [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
+    with replayable_body(request) as body:
+        upstream = pool.request(
+            request.method, request.path, headers=headers, params=query, body=body
+        )
+    answer = Response(
+        closing_after(read_as_it_comes(upstream), upstream.close),
+        status=upstream.status_code,
+        direct_passthrough=True,
+    )
+    answer.headers.clear()
+    for name, value in end_to_end(upstream.headers.items(), _HOP_BY_HOP).items():
+        answer.headers[name] = value
+    return answer

@@ -1,0 +1,84 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import CommonSettings, split_names
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is an address or name that only this machine reaches."""
+    name = host.strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+class GatewaySettings(CommonSettings):
+    """What the gateway reads from its environment."""
+
+    port: int = Field(
+        default=8000,
+        ge=1,
+        le=65535,
+        validation_alias=AliasChoices("PORT", "API_PORT"),
+        description="Port of the gateway.",
+    )
+    tts_url: Names = Field(
+        default=("http://127.0.0.1:5000",),
+        description="Base URLs of speech synthesis, separated by commas.",
+    )
+    stt_url: Names = Field(
+        default=("http://127.0.0.1:5001",),
+        description="Base URLs of speech recognition, separated by commas.",
+    )
+    agent_url: Names = Field(
+        default=("http://127.0.0.1:5002",),
+        description="Base URLs of the voice agent, separated by commas.",
+    )
+    upstream_timeout_s: float = Field(
+        default=300.0, gt=0, description="Longest silence of a service before 504, seconds."
+    )
+    allow_open_access: bool = Field(
+        default=False,
+        description="true: listen beyond loopback without API_TOKENS. Anybody who reaches the port "
+        "can use the mesh.",
+    )
+    allowed_hosts: Names = Field(
+        default=(),
+        description="Host names, besides loopback, accepted while no tokens are configured.",
+    )
+    cors_origins: Names = Field(
+        default=(), description="Web origins that may call from a browser; none: same origin only."
+    )
+    rate_limit_per_minute: int = Field(
+        default=6000,
+        ge=0,
+        description="Requests per minute and token (or address, without tokens); 0: no limit.",
+    )
+
+    @field_validator(
+        "tts_url", "stt_url", "agent_url", "allowed_hosts", "cors_origins", mode="before"
+    )
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_names(value)
+
+    @model_validator(mode="after")
+    def _loopback_or_token(self) -> GatewaySettings:
+        if self.api_tokens or self.allow_open_access or is_loopback(self.bind_host):
+            return self
+        raise ValueError(
+            f"BIND_HOST={self.bind_host} needs API_TOKENS (or ALLOW_OPEN_ACCESS=true, "
+            "which lets anybody who reaches the port in)"
+        )

@@ -1,0 +1,65 @@
+"""A circuit breaker: a pure state machine with an injected clock.
+
+Closed until ``threshold`` failures follow one another; then open, refusing at once, for
+``cooldown_s``; then half open: one trial, whose outcome closes it or opens it again
+(M. Nygard, "Release It!", 2007).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class CircuitBreaker:
+    """Guards one address; safe to use from several threads."""
+
+    def __init__(
+        self,
+        threshold: int = 3,
+        cooldown_s: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._threshold = threshold
+        self._cooldown_s = cooldown_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._open_until: float | None = None
+        self._trial_since: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused now (half open counts as open while its trial runs)."""
+        with self._lock:
+            return self._open_until is not None and self._clock() < self._open_until
+
+    def allow(self) -> bool:
+        """Whether a call may be made now; in the half-open state only one may."""
+        with self._lock:
+            if self._open_until is None:
+                return True
+            now = self._clock()
+            if now < self._open_until:
+                return False
+            # A trial whose outcome never came must not keep the circuit open for ever.
+            if self._trial_since is not None and now - self._trial_since < self._cooldown_s:
+                return False
+            self._trial_since = now
+            return True
+
+    def succeeded(self) -> None:
+        """A call got an answer: close."""
+        with self._lock:
+            self._failures = 0
+            self._open_until = None
+            self._trial_since = None
+
+    def failed(self) -> None:
+        """A call got none."""
+        with self._lock:
+            self._failures += 1
+            self._trial_since = None
+            if self._failures >= self._threshold or self._open_until is not None:
+                self._open_until = self._clock() + self._cooldown_s
