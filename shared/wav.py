@@ -83,7 +83,8 @@ def check_wav(source: BinaryIO) -> WavCheck:
     end = source.seek(0, 2)
     source.seek(0)
     missing, plausible = 0, True
-    if source.read(12)[:4] == b"RIFF":
+    head = source.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         for _ in range(_MAX_CHUNKS):
             head = source.read(8)
             if len(head) < 8:
