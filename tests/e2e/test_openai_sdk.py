@@ -234,7 +234,7 @@ def test_translation_into_english(openai_client: OpenAI, spanish: Path) -> None:
     assert said & {"the", "and", "of", "to", "a", "in", "was", "that", "his", "with"}
 
 
-# --- errors ----------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------
 
 
 def _checked(error: openai.APIStatusError) -> dict[str, Any]:
