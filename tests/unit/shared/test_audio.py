@@ -1,5 +1,6 @@
 import io
 import math
+import tracemalloc
 from pathlib import Path
 
 import av
@@ -145,6 +146,20 @@ def test_blocks_are_bounded_and_join_to_the_whole() -> None:
     assert max(block.size for block in blocks) < 6 * RATE
     whole = decode(data, sample_rate=RATE, max_seconds=LIMIT)
     assert np.array_equal(np.concatenate(blocks), whole)
+
+
+def test_memory_does_not_grow_with_the_length() -> None:
+    # Ten minutes would be 38 MB of float32.
+    data = np.random.default_rng(0).bytes(600 * 8_000)
+    declared = RawFormat("mulaw", 8_000)
+    tracemalloc.start()
+    try:
+        with decode_stream(data, sample_rate=RATE, max_seconds=3600, declared=declared) as reader:
+            assert sum(block.size for block in reader) == pytest.approx(600 * RATE, abs=2)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000
 
 
 def test_reading_may_stop_early() -> None:
