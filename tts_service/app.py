@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 from shared.engine_host import EngineHost
+from shared.heap import steady_heap
 from shared.web.app import build_app
 from tts_service import ws
 from tts_service.defaults import Defaults, DefaultsStore
@@ -34,6 +35,7 @@ def create_app(
     Raises:
         UnknownModel: the settings name an engine that does not exist.
     """
+    steady_heap()
     settings = settings or TtsSettings()
     host = EngineHost(
         builders or _registered(settings),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from shared.engines import EngineSpec
 from shared.pcm import Float32
 from tts_service.engines.base import EngineVoice, Gender, SynthesisRequest
+from tts_service.engines.onnx import CompactSession
+from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
 from tts_service.loudness import gain_for, integrated_lufs
 
@@ -56,7 +59,7 @@ class HibariEngine(WaveformEngine):
         self._models: dict[str, Any] = {}
         self._voices: list[EngineVoice] = []
         self._gains: dict[str, float] = {}
-        # One text at a time: its G2P keeps state, and a sentence takes some 30 ms.
+        # One sentence at a time: it takes some 30 ms, and more at once would not be faster.
         self._lock = threading.Lock()
 
     @property
@@ -85,7 +88,7 @@ class HibariEngine(WaveformEngine):
             except FileNotFoundError:
                 continue
             model = Hibari(voice=name, threads=self._threads)
-            model.sess = _session(path, self._threads)
+            model.sess = CompactSession(Path(path), self._threads)
             tag = str(facts["language"]).lower()
             gender: Gender = "male" if facts["gender"] == "male" else "female"
             self._models[name] = model
@@ -94,7 +97,7 @@ class HibariEngine(WaveformEngine):
     def warm_up(self) -> None:
         """Speak the calibration sentence with each voice, which also measures its loudness."""
         for voice in self._voices:
-            audio = np.concatenate(list(self._run(voice.id, _CALIBRATION, 1.0)))
+            audio = np.concatenate(list(self._run(voice, _CALIBRATION, 1.0)))
             lufs = integrated_lufs(audio, self.spec.sample_rate)
             self._gains[voice.id] = gain_for(lufs)
             log.info("voice measured", extra={"voice": voice.id, "lufs": round(lufs, 2)})
@@ -111,29 +114,14 @@ class HibariEngine(WaveformEngine):
         return self._gains[request.voice.id]
 
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
-        return self._run(request.voice.id, text, speed)
+        return self._run(request.voice, text, speed)
 
-    def _run(self, voice: str, text: str, speed: float) -> Iterator[Float32]:
-        model = self._models[voice]
-        with self._lock:
-            parts = model.phonemize(text)
-        for phonemes in parts:
-            if not any(character.isalpha() for character in phonemes):
-                continue  # marks alone would be spoken as a breath
+    def _run(self, voice: EngineVoice, text: str, speed: float) -> Iterator[Float32]:
+        # The same transcriber as the package's own, which would be a second copy of its lexicon.
+        from tts_service.g2p import phonemize
+
+        model = self._models[voice.id]
+        for phonemes in split_phonemes(phonemize(text, voice.language)):
             with self._lock:
                 audio = model.from_phonemes(phonemes, speed=speed, seed=_SEED)
             yield np.asarray(audio, np.float32)
-
-
-def _session(path: str, threads: int) -> Any:
-    """hibari's own session but without the memory arena, which never gives back what the longest
-    sentence so far needed."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

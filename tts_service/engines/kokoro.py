@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.engines import EngineSpec
-from shared.errors import MeshError, ModelDamaged
+from shared.errors import MeshError, ModelDamaged, NotReady
 from shared.pcm import Float32
 from tts_service.engines.base import (
     EngineVoice,
@@ -23,6 +23,7 @@ from tts_service.engines.base import (
     Reference,
     SynthesisRequest,
 )
+from tts_service.engines.onnx import CompactSession
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
 from tts_service.languages import base
@@ -70,7 +71,7 @@ class KokoroEngine(WaveformEngine):
         self._home = home
         self._threads = threads
         self._places = threading.BoundedSemaphore(runs_at_once)
-        self._session: Any = None
+        self._session: CompactSession | None = None
         self._vocabulary: dict[str, int] = {}
         self._styles: dict[str, NDArray[np.float32]] = {}
         self._voices: tuple[EngineVoice, ...] = ()
@@ -118,7 +119,6 @@ class KokoroEngine(WaveformEngine):
             NotReady: not prepared.
             ModelDamaged: a file does not hold what it should.
         """
-        import onnxruntime
         from shared.models import locate
 
         folder = locate("kokoro", self._home)
@@ -126,19 +126,7 @@ class KokoroEngine(WaveformEngine):
         self._vocabulary = _read_vocabulary(folder / "vocab.json")
         table = resources.files("tts_service.engines").joinpath("kokoro_loudness.json")
         self._lufs = json.loads(table.read_text(encoding="utf-8"))["lufs"]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        # The arena keeps the peak of the longest sentence for ever, and the memory plan one copy
-        # per sentence length; both grow without end on text of varying length.
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        # Spinning threads of several engines on few processors steal from each other.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = CompactSession(folder / "model.onnx", self._threads)
         self._voices = _catalogue(self._styles, self.spec.languages)
 
     def warm_up(self) -> None:
@@ -206,8 +194,11 @@ class KokoroEngine(WaveformEngine):
             "style": np.asarray(style[min(len(tokens), _STYLE_ROWS - 1)], np.float32)[None, :],
             "speed": np.asarray([speed], np.float32),
         }
+        session = self._session
+        if session is None:
+            raise NotReady("kokoro is not loaded")
         with self._places:
-            audio = self._session.run(None, inputs)[0]
+            audio = session.run(None, inputs)[0]
         return np.asarray(audio, np.float32).reshape(-1)
 
 
