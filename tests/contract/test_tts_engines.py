@@ -35,7 +35,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
         if missing := REGISTRY.missing(request.param):
             pytest.skip(f"not installed: {', '.join(missing)}")
         models: Path = request.getfixturevalue("models_dir")
-        built = REGISTRY.build(request.param, TtsSettings(_env_file=None, home=models.parent))
+        built = REGISTRY.build(request.param, TtsSettings(_env_file=None, voicemesh_home=models.parent))
     assert built.spec.name == request.param
     built.load()
     built.warm_up()

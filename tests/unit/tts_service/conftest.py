@@ -38,7 +38,7 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
         engines = engines or (FakeEngine(),)
         builders = [(e.spec.name, lambda e=e: e) for e in engines]
         values: dict[str, Any] = {
-            "home": tmp_path / "home",
+            "voicemesh_home": tmp_path / "home",
             "voices_dirs": (voices,),
             "engines": tuple(name for name, _ in builders),
             **overrides,
