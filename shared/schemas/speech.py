@@ -108,8 +108,11 @@ class SynthesizeRequest(_Tuning):
 class VoiceParameters(_Tuning):
     """Parameters of :class:`VoiceRequest`."""
 
-    language: Language | None = Field(
-        default=None, validation_alias=AliasChoices("language", "idioma")
+    language: str | None = Field(
+        default=None,
+        max_length=16,
+        validation_alias=AliasChoices("language", "idioma"),
+        description="A `Language`, in any case, with or without a region (pt-BR).",
     )
     speed: float = Field(
         default=1.0, ge=0.25, le=4.0, validation_alias=AliasChoices("speed", "velocidade")

@@ -61,6 +61,18 @@ def test_generate_voice_json_and_portuguese_names(client: FlaskClient) -> None:
     assert "X-Voice-Method" not in plain.headers
 
 
+@pytest.mark.parametrize("tag", ["es", "ES", "es-MX", "es_mx"])
+def test_generate_voice_takes_tags_as_people_write_them(client: FlaskClient, tag: str) -> None:
+    answer = client.post("/generate-voice", json={"text": "Hola.", "language": tag})
+    assert answer.headers["X-Language"] == "es"
+
+
+def test_generate_voice_refuses_a_language_with_the_list(client: FlaskClient) -> None:
+    answer = client.post("/generate-voice", json={"text": "Hallo.", "language": "de"})
+    assert answer.status_code == 422
+    assert answer.json["error"]["available"] == ["en-us", "es"]
+
+
 def test_generate_voice_follows_a_sample(client: FlaskClient) -> None:
     answer = client.post(
         "/generate-voice",
