@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO
@@ -22,30 +22,18 @@ request can be sent again to another replica."""
 READ_SIZE = 1 << 16
 
 _HOP_BY_HOP = frozenset(
-    # RFC 9110, section 7.6.1, and what the server in front writes itself.
-    [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "proxy-connection",
-        "date",
-        "server",
-        "x-request-id",
-    ]
+    {
+        # RFC 9110, section 7.6.1.
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
+        *("trailer", "transfer-encoding", "upgrade", "proxy-connection"),
+        # Written by this server itself.
+        *("date", "server", "x-request-id"),
+    }
 )
 # Content-Length is made anew from the body; Host names the replica; the mesh's own token replaces
-# the caller's; encodings are off because audio does not compress and streams must not be held back.
+# the caller's; encodings are off since audio does not compress and streams must not be held back.
 _NOT_FORWARDED = _HOP_BY_HOP | {
-    "content-length",
-    "host",
-    "authorization",
-    "accept-encoding",
-    "cookie",
+    *("content-length", "host", "authorization", "accept-encoding", "cookie"),
 }
 
 
@@ -81,9 +69,7 @@ def read_as_it_comes(response: requests.Response) -> Iterator[bytes]:
         raise UpstreamUnavailable("the service broke off in the middle of its answer") from error
 
 
-def forward(
-    pool: UpstreamPool, request: Request, extra: Mapping[str, str] | None = None
-) -> Response:
+def forward(pool: UpstreamPool, request: Request) -> Response:
     """The answer of a service to this request, streamed.
 
     Raises:
@@ -92,7 +78,6 @@ def forward(
     headers = {
         "Accept-Encoding": "identity",
         **end_to_end(request.headers.items(), _NOT_FORWARDED),
-        **(extra or {}),
     }
     query = [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
     with replayable_body(request) as body:

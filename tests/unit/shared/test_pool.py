@@ -1,0 +1,265 @@
+"""Upstream pools, breakers and rebuilt faults, against real little servers on loopback."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+
+import pytest
+import requests
+
+from shared.clients.breaker import CircuitBreaker
+from shared.clients.faults import fault_from_body
+from shared.clients.pool import UpstreamPool
+from shared.errors import (
+    EngineFailure,
+    InvalidRequest,
+    Overloaded,
+    UnknownVoice,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from shared.log import request_id
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_circuit_opens_after_failures_in_a_row_and_tries_once_after_the_cooldown():
+    clock = Clock()
+    breaker = CircuitBreaker(threshold=2, cooldown_s=10, clock=clock)
+    breaker.failed()
+    breaker.succeeded()
+    breaker.failed()
+    assert breaker.allow()
+    breaker.failed()
+    assert breaker.is_open
+    assert not breaker.allow()
+    clock.now = 10
+    assert breaker.allow()
+    assert not breaker.allow(), "one trial at a time"
+    breaker.failed()
+    assert not breaker.allow()
+    clock.now = 20
+    assert breaker.allow()
+    breaker.succeeded()
+    assert breaker.allow()
+    assert breaker.allow()
+
+
+def test_a_trial_without_an_outcome_does_not_block_for_ever():
+    clock = Clock()
+    breaker = CircuitBreaker(threshold=1, cooldown_s=1, clock=clock)
+    breaker.failed()
+    clock.now = 1
+    assert breaker.allow()
+    clock.now = 2
+    assert breaker.allow()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "cls"),
+    [
+        (
+            {"error": {"message": "m", "code": "unknown_voice", "available": ["a"]}},
+            404,
+            UnknownVoice,
+        ),
+        ({"error": {"message": "m", "code": "something_new"}}, 422, InvalidRequest),
+        ({"error": "text"}, 500, EngineFailure),
+        (None, 599, EngineFailure),
+    ],
+)
+def test_faults_are_rebuilt_by_code_then_by_status(body, status, cls):
+    fault = fault_from_body(body, status)
+    assert type(fault) is cls
+    if cls is UnknownVoice:
+        assert fault.details == {"available": ["a"]}
+
+
+@pytest.fixture
+def serve():
+    """Start little servers from handler functions; each gets (handler) and answers."""
+    running = []
+
+    def start(answer):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                answer(self)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def make_pool():
+    pools = []
+
+    def make(*urls, **kwargs):
+        pools.append(UpstreamPool("test", urls, **kwargs))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def reply(handler, status=200, body=None, headers=()):
+    data = json.dumps(body if body is not None else {"ok": True}).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(data)))
+    for name, value in headers:
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+DEAD = "http://127.0.0.1:9"
+
+
+def test_a_dead_replica_is_passed_over_and_the_body_is_sent_again(serve, make_pool):
+    got = []
+
+    def answer(handler):
+        got.append(handler.rfile.read(int(handler.headers["Content-Length"])))
+        reply(handler)
+
+    pool = make_pool(DEAD, serve(answer))
+    for _ in range(4):
+        assert pool.json("POST", "/x", body=BytesIO(b"payload")) == {"ok": True}
+    assert got == [b"payload"] * 4
+
+
+def test_nobody_there(make_pool):
+    with pytest.raises(UpstreamUnavailable) as caught:
+        make_pool(DEAD).request("GET", "/")
+    assert caught.value.status == 502
+
+
+def test_request_id_and_token_go_along(serve, make_pool):
+    seen = {}
+
+    def answer(handler):
+        seen.update(handler.headers.items())
+        reply(handler)
+
+    token = request_id.set("req-7")
+    make_pool(serve(answer), token="secret").json("GET", "/")
+    request_id.reset(token)
+    assert seen["X-Request-ID"] == "req-7"
+    assert seen["Authorization"] == "Bearer secret"
+
+
+def test_a_replica_that_is_not_ready_is_passed_over(serve, make_pool):
+    busy = serve(lambda h: reply(h, 503, {"error": {"message": "m", "code": "overloaded"}}))
+    pool = make_pool(busy, serve(reply))
+    for _ in range(3):
+        assert pool.json("GET", "/") == {"ok": True}
+    with pytest.raises(Overloaded) as caught:
+        make_pool(
+            serve(
+                lambda h: reply(
+                    h,
+                    503,
+                    {"error": {"message": "m", "code": "overloaded"}},
+                    [("Retry-After", "7")],
+                )
+            )
+        ).json("GET", "/")
+    assert caught.value.retry_after == 7
+
+
+def test_silence_is_a_timeout_and_is_not_repeated(serve, make_pool):
+    calls, release = [], threading.Event()
+
+    def answer(handler):
+        calls.append(1)
+        release.wait(5)
+
+    pool = make_pool(serve(answer), read_timeout_s=0.1)
+    with pytest.raises(UpstreamTimeout):
+        pool.request("GET", "/")
+    release.set()
+    assert calls == [1]
+
+
+def test_a_kept_connection_that_died_is_replaced(serve, make_pool):
+    def answer(handler):
+        reply(handler)
+        handler.close_connection = True  # without saying so in a header
+
+    pool = make_pool(serve(answer))
+    for _ in range(5):
+        assert pool.json("GET", "/") == {"ok": True}
+
+
+def test_an_open_circuit_refuses_without_calling(make_pool, monkeypatch):
+    pool = make_pool(DEAD)
+    sent = []
+
+    def fail(*args, **kwargs):
+        sent.append(args)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(pool._session, "request", fail)
+    for _ in range(5):
+        with pytest.raises(UpstreamUnavailable):
+            pool.request("GET", "/")
+    assert len(sent) == 6, (
+        "three calls, each tried on a fresh connection too; then the circuit opens"
+    )
+
+
+def test_names_with_several_addresses_are_spread_over(make_pool):
+    pool = make_pool("http://tts:5000", resolver=lambda host, port: ["10.0.0.1", "10.0.0.2"])
+    firsts = {pool.replicas()[0] for _ in range(4)}
+    assert firsts == {"http://10.0.0.1:5000", "http://10.0.0.2:5000"}
+
+
+def test_a_name_that_does_not_resolve_falls_back_to_the_name(make_pool):
+    def nowhere(host, port):
+        raise OSError
+
+    assert make_pool("http://tts:5000", resolver=nowhere).replicas() == ["http://tts:5000"]
+
+
+def test_no_urls_is_a_mistake():
+    with pytest.raises(ValueError, match="no upstream"):
+        UpstreamPool("x", [])
+
+
+def test_what_is_no_json(serve, make_pool):
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1")
+        handler.end_headers()
+        handler.wfile.write(b"x")
+
+    with pytest.raises(UpstreamUnavailable, match="no JSON"):
+        make_pool(serve(answer)).json("GET", "/")
+
+
+def test_readiness(serve, make_pool):
+    assert make_pool(serve(reply)).is_ready()
+    assert not make_pool(DEAD).is_ready()
+    assert not make_pool(serve(lambda h: reply(h, 503))).is_ready()
