@@ -37,8 +37,9 @@ def create_app(
     """
     steady_heap()
     settings = settings or TtsSettings()
+    built: dict[str, TtsEngine] = {}
     host = EngineHost(
-        builders or _registered(settings),
+        [_remembering(name, build, built) for name, build in builders or _registered(settings)],
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
@@ -47,6 +48,7 @@ def create_app(
         settings,
         VoicesFolder(settings.voices_dirs, settings.max_reference_bytes),
         DefaultsStore(settings.home / "tts" / "defaults.json", Defaults(settings.language)),
+        built,
     )
 
     def readiness() -> tuple[bool, dict[str, Any]]:
@@ -60,6 +62,18 @@ def create_app(
     host.start()
     atexit.register(host.close)
     return app
+
+
+def _remembering(
+    name: str, build: Callable[[], TtsEngine], built: dict[str, TtsEngine]
+) -> tuple[str, Callable[[], TtsEngine]]:
+    """A builder that also leaves its engine in ``built``."""
+
+    def remember() -> TtsEngine:
+        built[name] = build()
+        return built[name]
+
+    return name, remember
 
 
 def _registered(settings: TtsSettings) -> list[tuple[str, Callable[[], TtsEngine]]]:

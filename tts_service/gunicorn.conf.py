@@ -1,4 +1,4 @@
-"""gunicorn's configuration of the speech synthesis service."""  # noqa: N999 - its own name for it
+"""gunicorn's configuration of the speech synthesis service."""
 
 from shared.gunicorn_base import serve
 from tts_service.settings import TtsSettings

@@ -13,21 +13,19 @@ from typing import Any
 from shared.engine_host import EngineHost
 from shared.errors import (
     EngineFailure,
-    InvalidRequest,
     NotReady,
     TooLarge,
-    UnknownModel,
     UnknownVoice,
 )
 from shared.metrics import FALLBACKS, STAGE_LATENCY
 from shared.pcm import PcmStream
 from shared.streaming import closing_after, prime
-from tts_service.aliases import MODEL_ALIASES, PERSONAS
-from tts_service.choice import Choice, Offer, Wish, choose
+from tts_service.aliases import PERSONAS
+from tts_service.choice import Choice, Offer, Wish
 from tts_service.defaults import Defaults, DefaultsStore
 from tts_service.engines.base import PreparedVoice, Reference, SynthesisRequest, TtsEngine
-from tts_service.languages import canonical
 from tts_service.metering import metered
+from tts_service.selection import EngineSelection
 from tts_service.settings import TtsSettings
 from tts_service.text_pieces import pieces_of
 from tts_service.voices_folder import VoicesFolder
@@ -72,6 +70,7 @@ class SpeechService:
         settings: limits and defaults.
         folder: reference recordings.
         store: the defaults that callers may set.
+        built: engines by name as soon as they are built, ready or not.
     """
 
     def __init__(
@@ -80,8 +79,10 @@ class SpeechService:
         settings: TtsSettings,
         folder: VoicesFolder,
         store: DefaultsStore,
+        built: Mapping[str, TtsEngine],
     ) -> None:
         self.host = host
+        self._selection = EngineSelection(host, settings.engines, built)
         self.folder = folder
         self._settings = settings
         self._store = store
@@ -97,7 +98,7 @@ class SpeechService:
         Raises:
             NotReady: none is.
         """
-        return [Offer(e.spec, tuple(e.voices())) for e in self.host.engines()]
+        return self._selection.offers()
 
     def speak(self, job: SpeechJob) -> PcmStream:
         """Speak ``job``; the first chunk is made, so that what fails early raises here.
@@ -117,8 +118,9 @@ class SpeechService:
         started = time.monotonic()
         self._check_length(job.text)
         reference = self._reference(job)
-        choices = self._choose(job, reference is not None)
-        skipped = self._not_ready_before(choices[0], job)
+        wish = self._wish(job, reference is not None)
+        choices = self._choices(wish)
+        skipped = self._selection.passed_over(choices[0], wish)
         for index, choice in enumerate(choices):
             try:
                 stream = self._start(choice, job, reference, started)
@@ -152,12 +154,12 @@ class SpeechService:
         """
         new = self.defaults
         if language is not None:
-            choose(Wish(language), self.offers())
+            self._selection.choices(Wish(language))
             new = replace(new, language=language)
         if not keep_sample:
             if sample_name is not None:
                 reference = self.folder.read(sample_name)
-                choice = self._choose(SpeechJob("", language=new.language), True)[0]
+                choice = self._selection.choices(Wish(new.language, reference=True))[0]
                 engine = self._engine(choice.engine)
                 with self.host.slot(engine):
                     engine.prepare(reference)
@@ -188,68 +190,21 @@ class SpeechService:
         low = name.lower()
         return low in PERSONAS or any(v.id.lower() == low for o in self.offers() for v in o.voices)
 
-    def _choose(self, job: SpeechJob, follows_reference: bool) -> list[Choice]:
-        offers = self.offers()
-        wish = Wish(
+    def _choices(self, wish: Wish) -> list[Choice]:
+        try:
+            return self._selection.choices(wish)
+        except UnknownVoice as error:
+            error.details["samples"] = self.folder.names()
+            raise
+
+    def _wish(self, job: SpeechJob, follows_reference: bool) -> Wish:
+        return Wish(
             default_language=self.defaults.language,
             language=job.language,
             voice=job.voice,
-            engine=self._engine_of_model(job.model, offers),
+            engine=self._selection.engine_of_model(job.model),
             reference=follows_reference,
         )
-        try:
-            return choose(wish, offers)
-        except UnknownVoice as error:
-            self._raise_if_loading("the voice may belong to an engine that is still loading")
-            error.details["samples"] = self.folder.names()
-            raise
-        except InvalidRequest as error:
-            if error.param in ("language", "voice_sample"):
-                self._raise_if_loading("an engine that may be able to is still loading")
-            self._add_install_hint(error, job.language or self.defaults.language)
-            raise
-
-    def _engine_of_model(self, model: str | None, offers: list[Offer]) -> str | None:
-        if model is None or model.lower() in MODEL_ALIASES:
-            return None
-        ready = [offer.spec.name for offer in offers]
-        if model.lower() in ready:
-            return model.lower()
-        if model.lower() in self._settings.engines:
-            raise NotReady(
-                f"engine '{model.lower()}' is not ready", details={"engines": self.host.status()}
-            )
-        raise UnknownModel(
-            f"no model called '{model[:64]}'",
-            param="model",
-            details={"available": [*MODEL_ALIASES, *ready]},
-        )
-
-    def _raise_if_loading(self, message: str) -> None:
-        status = self.host.status()
-        if any(entry["state"] == "loading" for entry in status.values()):
-            raise NotReady(message, details={"engines": status})
-
-    def _add_install_hint(self, error: InvalidRequest, language: str) -> None:
-        """Name the G2P to install where only that is missing."""
-        for engine in self.host.engines():
-            hint = engine.language_hints().get(canonical(language))
-            if hint is not None and error.code == "unknown_language":
-                error.message = f"{error.message}: {hint}"
-                return
-
-    def _not_ready_before(self, choice: Choice, job: SpeechJob) -> tuple[str, str] | None:
-        """An engine that is preferred to the chosen one, and not ready; None where none is."""
-        if job.voice is not None and job.voice.lower() not in PERSONAS:
-            return None
-        status = self.host.status()
-        for name in self._settings.engines:
-            if name == choice.engine:
-                return None
-            entry = status.get(name, {})
-            if entry.get("state") in ("loading", "failed"):
-                return name, f"not_{'ready' if entry['state'] == 'loading' else 'loaded'}"
-        return None
 
     def _engine(self, name: str) -> TtsEngine:
         return next(e for e in self.host.engines() if e.spec.name == name)

@@ -110,6 +110,26 @@ def test_an_engine_that_did_not_load_is_replaced_and_the_answer_says_so(
     assert stream.headers["X-Fallback"] == "broken; reason=not_loaded"
 
 
+def test_what_the_missing_engine_could_not_do_anyway_is_no_fallback(make_app: AppFactory) -> None:
+    broken = FakeEngine("broken", languages=("ja",), load_error=NotReady("no weights"))
+    service = service_of(make_app(broken, FakeEngine("spare")))
+    stream = service.speak(SpeechJob("Hello."))
+    stream.close()
+    assert "X-Fallback" not in stream.headers
+
+
+def test_what_only_the_missing_engine_could_do_says_what_it_lacks(make_app: AppFactory) -> None:
+    broken = FakeEngine("broken", languages=("ja",), load_error=NotReady("run mesh download"))
+    service = service_of(make_app(broken, FakeEngine("spare", cloning="none")))
+    with pytest.raises(NotReady, match="run mesh download"):
+        service.speak(SpeechJob("Hello.", language="ja"))
+    with pytest.raises(InvalidRequest):
+        service.speak(SpeechJob("Hello.", language="de"))
+    with pytest.raises(UnknownVoice) as caught:
+        service.speak(SpeechJob("Hello.", voice="broken-ja"))
+    assert "broken" in caught.value.details["not_ready"]
+
+
 def test_a_voice_of_its_own_is_no_fallback(make_app: AppFactory) -> None:
     broken = FakeEngine("broken", load_error=NotReady("no weights"))
     service = service_of(make_app(broken, FakeEngine("spare")))
