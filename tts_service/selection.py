@@ -62,8 +62,8 @@ class EngineSelection:
                 if self._could(name, wish):
                     reason = entry.get("reason", entry["state"])
                     raise NotReady(f"engine '{name}' could and is not ready: {reason}") from None
-            self._add_install_hint(error, wish.language or wish.default_language)
-            raise
+            language = wish.language or wish.default_language
+            raise self._with_install_hint(error, language) from None
 
     def passed_over(self, choice: Choice, wish: Wish) -> tuple[str, str] | None:
         """An engine that is preferred to the chosen one and is not ready, with the reason."""
@@ -119,10 +119,17 @@ class EngineSelection:
             return False
         return True
 
-    def _add_install_hint(self, error: InvalidRequest, language: str) -> None:
-        """Name the G2P to install where only that is missing."""
+    def _with_install_hint(self, error: InvalidRequest, language: str) -> InvalidRequest:
+        """``error``, with the G2P to install where only that is missing."""
+        if error.code != "unknown_language":
+            return error
         for engine in self._host.engines():
             hint = engine.language_hints().get(canonical(language))
-            if hint is not None and error.code == "unknown_language":
-                error.message = f"{error.message}: {hint}"
-                return
+            if hint is not None:
+                return InvalidRequest(
+                    f"{error.message}: {hint}",
+                    param=error.param,
+                    code=error.code,
+                    details=error.details,
+                )
+        return error

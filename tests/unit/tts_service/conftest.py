@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tts_service.service import SpeechService
 from tts_service.settings import TtsSettings
 
 AppFactory = Callable[..., Flask]
+Builder = tuple[str, Callable[[], TtsEngine]]
 
 
 @pytest.fixture
@@ -34,9 +35,12 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
     """``make_app(*engines, **settings)``: an application whose engines have been tried."""
     made: list[Flask] = []
 
-    def make(*engines: TtsEngine, wait: bool = True, **overrides: Any) -> Flask:
+    def make(
+        *engines: TtsEngine, wait: bool = True, more: Sequence[Builder] = (), **overrides: Any
+    ) -> Flask:
         engines = engines or (FakeEngine(),)
-        builders = [(e.spec.name, lambda e=e: e) for e in engines]
+        builders: list[Builder] = [(e.spec.name, lambda e=e: e) for e in engines]
+        builders.extend(more)
         values: dict[str, Any] = {
             "voicemesh_home": tmp_path / "home",
             "voices_dirs": (voices,),

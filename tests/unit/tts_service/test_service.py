@@ -130,6 +130,34 @@ def test_what_only_the_missing_engine_could_do_says_what_it_lacks(make_app: AppF
     assert "broken" in caught.value.details["not_ready"]
 
 
+def test_a_model_that_is_not_ready_or_could_not_be_built(make_app: AppFactory) -> None:
+    def unbuilt() -> FakeEngine:
+        raise NotReady("engine 'late' needs something")
+
+    app = make_app(FakeEngine("spare", cloning="none"), more=[("late", unbuilt)])
+    service = service_of(app)
+    for job in (
+        SpeechJob("Hi.", model="late"),
+        SpeechJob("Hi.", language="ja"),
+        SpeechJob("Hi.", sample=Reference(b"x", "sample")),
+    ):
+        with pytest.raises(NotReady):
+            service.speak(job)
+    with pytest.raises(InvalidRequest, match="sample"):
+        service.speak(SpeechJob("Hi.", model="spare", sample=Reference(b"x", "sample")))
+
+
+def test_a_language_that_lacks_its_pronunciation_says_what_to_install(
+    make_app: AppFactory,
+) -> None:
+    class Hinting(FakeEngine):
+        def language_hints(self) -> dict[str, str]:
+            return {"hi": "install espeak-ng"}
+
+    with pytest.raises(InvalidRequest, match="install espeak-ng"):
+        service_of(make_app(Hinting())).speak(SpeechJob("Hi.", language="HI"))
+
+
 def test_a_voice_of_its_own_is_no_fallback(make_app: AppFactory) -> None:
     broken = FakeEngine("broken", load_error=NotReady("no weights"))
     service = service_of(make_app(broken, FakeEngine("spare")))
