@@ -48,6 +48,9 @@ class CommonSettings(BaseSettings):
         validation_alias=AliasChoices("API_TOKENS", "API_TOKEN"),
         description="Bearer tokens that are accepted, separated by commas. None: loopback only.",
     )
+    mesh_offline: bool = Field(
+        default=False, description="true: never download; what is missing is an error."
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     debug_mode: bool = Field(
         default=False, description="true: log at DEBUG. Transcripts are never logged."

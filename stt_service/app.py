@@ -1,0 +1,70 @@
+"""Wiring of the speech recognition service: the only place that knows all its parts."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify
+
+from shared.engine_host import EngineHost
+from shared.heap import steady_heap
+from shared.web.app import build_app
+from stt_service.engines import REGISTRY
+from stt_service.engines.base import SttEngine
+from stt_service.openai_routes import openai_routes
+from stt_service.routes import speech_routes
+from stt_service.service import TranscriptionService
+from stt_service.settings import SttSettings
+
+
+def create_app(
+    settings: SttSettings | None = None,
+    builders: list[tuple[str, Callable[[], SttEngine]]] | None = None,
+) -> Flask:
+    """The service's WSGI application; its engines load in the background.
+
+    Args:
+        settings: read from the environment where not given.
+        builders: name and builder of each engine; those of the registry where not given.
+
+    Raises:
+        UnknownModel: the settings name an engine that does not exist.
+    """
+    steady_heap()
+    settings = settings or SttSettings()
+    host = EngineHost(
+        builders or _registered(settings),
+        queue_limit=settings.queue_limit,
+        queue_timeout_s=settings.queue_timeout_s,
+    )
+
+    def readiness() -> tuple[bool, dict[str, Any]]:
+        return host.is_ready(), {"engines": host.status()}
+
+    app = build_app("stt_service", settings, readiness=readiness)
+    service = TranscriptionService(host, settings.max_audio_seconds)
+    app.register_blueprint(speech_routes(service, settings.spool_bytes))
+    app.register_blueprint(openai_routes(service, settings.spool_bytes))
+
+    @app.get("/")
+    def status() -> Response:
+        return jsonify(status="online", message="STT service is running")
+
+    host.start()
+    atexit.register(host.close)
+    return app
+
+
+def _registered(settings: SttSettings) -> list[tuple[str, Callable[[], SttEngine]]]:
+    def builder(name: str) -> Callable[[], SttEngine]:
+        def build() -> SttEngine:
+            engine: SttEngine = REGISTRY.build(name, settings)
+            return engine
+
+        return build
+
+    for name in settings.engines:
+        REGISTRY.missing(name)  # raises for a name that does not exist
+    return [(name, builder(name)) for name in settings.engines]

@@ -1,0 +1,90 @@
+"""A recogniser without a model, for tests: says how much it heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from shared.engines import EngineSpec
+from shared.errors import EngineFailure, InvalidRequest
+from shared.pcm import Float32
+from shared.schemas.transcription import Segment, Word
+from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
+
+
+def build(settings: Any) -> FakeStt:
+    """The engine; ``settings`` are not needed."""
+    return FakeStt()
+
+
+class FakeStt(SttEngine):
+    """One segment per loud block, ``heard 1.50 s``; silence gives none.
+
+    Args:
+        fail_after: segments after which it fails, to test faults in mid-stream.
+    """
+
+    spec = EngineSpec(
+        name="fake",
+        model="fake-stt",
+        licence="Apache-2.0",
+        commercial_use=True,
+        languages=frozenset({"en", "es", "pt"}),
+        parameters=frozenset({"language", "prompt", "temperature", "timestamps", "task"}),
+        max_concurrency=1,
+        sample_rate=SAMPLE_RATE,
+    )
+
+    def __init__(self, fail_after: int | None = None) -> None:
+        self.fail_after = fail_after
+        self.closed_early = 0
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
+        """See the class."""
+        if options.language and options.language not in self.spec.languages:
+            raise InvalidRequest(
+                f"language '{options.language}' is not known",
+                param="language",
+                details={"available": sorted(self.spec.languages)},
+            )
+        made = Recognition(iter(()))
+        made.segments = self._segments(blocks, options, made)
+        return made
+
+    def _segments(
+        self, blocks: Iterable[Float32], options: Options, made: Recognition
+    ) -> Iterator[Segment]:
+        start, number = 0.0, 0
+        try:
+            for block in blocks:
+                end = start + len(block) / SAMPLE_RATE
+                if len(block) and float(np.abs(block).max()) > 1e-3:
+                    if number == self.fail_after:
+                        raise EngineFailure("told to fail")
+                    made.language = options.language or "en"
+                    made.language_probability = 1.0
+                    text = f" heard {end - start:.2f} s"
+                    words = [Word(word=w, start=start, end=end) for w in text.split()]
+                    yield Segment(
+                        id=number,
+                        start=start,
+                        end=end,
+                        text=text,
+                        words=words if options.word_times else None,
+                    )
+                    number += 1
+                start = end
+        except GeneratorExit:
+            self.closed_early += 1
+            raise

@@ -1,0 +1,249 @@
+"""Whisper through faster-whisper: a speech gate, a fast path for short passages, a careful one.
+
+Every recording goes through the speech detector first; only passages with speech reach the model,
+so that silence, noise and music give no text. A passage is tried on the fast path
+(:mod:`stt_service.engines.whisper_fast`) unless times are wanted, and again on the full one when
+the result looks wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.engines import EngineSpec
+from shared.errors import InvalidRequest, NotReady
+from shared.models import locate
+from shared.pcm import Float32
+from shared.schemas.transcription import Segment, Word
+from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
+from stt_service.engines.voice_activity import SpeechDetector, level
+from stt_service.engines.whisper_fast import FastPath, looks_wrong
+from stt_service.engines.windows import Passage, passages
+from stt_service.settings import SttSettings
+
+log = logging.getLogger(__name__)
+
+BEAM = 5
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Whisper's own fallback ladder (Radford et al. 2022, section 4.5)."""
+MAX_COMPRESSION = 2.4
+MIN_LOGPROB = -1.0
+"""Both from the same section: what compresses better, or is less likely, is a failed decoding."""
+NO_SPEECH = 0.6
+_SURE_LOGPROB = -0.6
+"""A passage that the model itself takes for no speech must be likelier than this to be kept: the
+gate has let it through, so one of the two errs."""
+_LOOP_SETTINGS = {"repetition_penalty": 1.15, "no_repeat_ngram_size": 3}
+"""For the one retry of a passage that repeats itself."""
+_DETECT_S = 30
+
+
+def build(settings: SttSettings) -> WhisperEngine:
+    """The engine of ``WHISPER_MODEL`` on ``WHISPER_DEVICE``."""
+    return WhisperEngine(settings)
+
+
+class WhisperEngine(SttEngine):
+    """faster-whisper; one decoding at a time with all the threads it was given."""
+
+    def __init__(self, settings: SttSettings) -> None:
+        self._settings = settings
+        self._model: Any = None
+        self._fast: FastPath | None = None
+        self._detect: SpeechDetector | None = None
+        self.spec = EngineSpec(
+            name="whisper",
+            model=f"whisper-{settings.whisper_model}",
+            licence="MIT",
+            commercial_use=True,
+            languages=frozenset(),
+            parameters=frozenset({"language", "prompt", "temperature", "timestamps", "task"}),
+            max_concurrency=1,
+            sample_rate=SAMPLE_RATE,
+        )
+
+    def load(self) -> None:
+        """Load the weights: the prepared ``base``, a folder, or a name faster-whisper knows.
+
+        Raises:
+            NotReady: the weights are missing, or the device is not there.
+        """
+        from faster_whisper import WhisperModel
+
+        settings = self._settings
+        try:
+            self._model = WhisperModel(
+                self._weights(),
+                device=settings.whisper_device,
+                compute_type=settings.compute_type,
+                cpu_threads=settings.threads,
+                num_workers=1,
+                local_files_only=settings.mesh_offline,
+            )
+        except (ValueError, RuntimeError, OSError) as error:
+            raise NotReady(
+                f"Whisper '{settings.whisper_model}' could not be loaded on "
+                f"{settings.whisper_device}: {type(error).__name__}"
+            ) from error
+        self._detect = SpeechDetector()
+        self._fast = FastPath(self._model, BEAM)
+        self.spec = self._with_languages()
+
+    def warm_up(self) -> None:
+        """Decode one second of faint noise on both paths."""
+        noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
+        self._require_fast().decode(noise, "en", Options())
+        list(self._full(noise, "en", Options(), {}))
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model = self._fast = self._detect = None
+
+    def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
+        """See :class:`SttEngine`."""
+        if options.language and options.language not in self.spec.languages:
+            raise InvalidRequest(
+                f"language '{options.language}' is not known to this engine",
+                param="language",
+                details={"available": sorted(self.spec.languages)},
+            )
+        made = Recognition(iter(()))
+        made.segments = self._segments(blocks, options, made)
+        return made
+
+    def _weights(self) -> str:
+        name = self._settings.whisper_model
+        if name == "base":
+            return str(locate("whisper-base", self._settings.home))
+        path = Path(name)
+        if path.is_dir():
+            return str(path)
+        return name
+
+    def _with_languages(self) -> EngineSpec:
+        from dataclasses import replace
+
+        return replace(self.spec, languages=frozenset(self._model.supported_languages))
+
+    def _require_fast(self) -> FastPath:
+        if self._fast is None:
+            raise NotReady("whisper is not loaded")
+        return self._fast
+
+    def _segments(
+        self, blocks: Iterable[Float32], options: Options, made: Recognition
+    ) -> Iterator[Segment]:
+        if self._detect is None:
+            raise NotReady("whisper is not loaded")
+        language = options.language
+        number = 0
+        for passage in passages(blocks, self._detect):
+            samples = level(passage.samples)
+            if language is None:
+                language, probability = self._language(samples)
+                made.language_probability = probability
+            for segment in self._passage(passage, samples, language, options):
+                segment.id = number
+                number += 1
+                made.language = language
+                if made.language_probability is None:
+                    made.language_probability = 1.0
+                yield segment
+
+    def _language(self, samples: Float32) -> tuple[str, float]:
+        tag, probability, _ = self._model.detect_language(
+            audio=samples[: _DETECT_S * SAMPLE_RATE], vad_filter=False
+        )
+        return tag, float(probability)
+
+    def _passage(
+        self, passage: Passage, samples: Float32, language: str, options: Options
+    ) -> list[Segment]:
+        fast = self._require_fast()
+        timed = options.word_times or options.segment_times
+        if not timed and not options.temperature and fast.takes(samples):
+            found = fast.decode(samples, language, options)
+            if not looks_wrong(found, len(samples) / SAMPLE_RATE):
+                return self._placed(passage, [found])
+            log.debug("fast path result looks wrong, decoding in full")
+        segments = self._full(samples, language, options, {})
+        if any(segment.compression_ratio > MAX_COMPRESSION for segment in segments):
+            retried = self._full(samples, language, options, _LOOP_SETTINGS)
+            segments = min(segments, retried, key=_repetition)
+        return self._placed(passage, segments)
+
+    def _full(
+        self, samples: Float32, language: str, options: Options, extra: dict[str, Any]
+    ) -> list[Segment]:
+        temperature = TEMPERATURES if options.temperature is None else options.temperature
+        made, _ = self._model.transcribe(
+            samples,
+            language=language,
+            task=options.task,
+            beam_size=BEAM,
+            temperature=temperature,
+            compression_ratio_threshold=MAX_COMPRESSION,
+            log_prob_threshold=MIN_LOGPROB,
+            no_speech_threshold=NO_SPEECH,
+            condition_on_previous_text=False,
+            initial_prompt=options.prompt,
+            word_timestamps=options.word_times,
+            vad_filter=False,
+            **extra,
+        )
+        return [_segment(found) for found in made]
+
+    def _placed(self, passage: Passage, segments: list[Segment]) -> list[Segment]:
+        """Segments that are speech, with times in the recording instead of the passage."""
+        end_s = len(passage.samples) / SAMPLE_RATE
+        kept = []
+        for segment in segments:
+            unlikely = segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < _SURE_LOGPROB
+            if unlikely or not any(c.isalnum() for c in segment.text):
+                continue
+            segment.start = passage.start_s + min(segment.start, end_s)
+            segment.end = passage.start_s + min(segment.end, end_s)
+            segment.seek = int(passage.start_s * 100)
+            for word in segment.words or []:
+                word.start += passage.start_s
+                word.end += passage.start_s
+            kept.append(segment)
+        return kept
+
+
+def _segment(found: Any) -> Segment:
+    """faster-whisper's segment as ours; its times are NumPy scalars, which JSON refuses."""
+    words = None
+    if found.words is not None:
+        words = [
+            Word(
+                word=word.word.strip(),
+                start=float(word.start),
+                end=float(word.end),
+                probability=float(word.probability),
+            )
+            for word in found.words
+        ]
+    return Segment(
+        start=float(found.start),
+        end=float(found.end),
+        text=found.text,
+        tokens=list(found.tokens),
+        temperature=float(found.temperature or 0.0),
+        avg_logprob=float(found.avg_logprob),
+        compression_ratio=float(found.compression_ratio),
+        no_speech_prob=float(found.no_speech_prob),
+        words=words,
+    )
+
+
+def _repetition(segments: list[Segment]) -> float:
+    """How well the whole text compresses; repetition compresses best."""
+    text = "".join(segment.text for segment in segments).encode()
+    return len(text) / len(zlib.compress(text)) if text else 0.0

@@ -1,0 +1,7 @@
+"""gunicorn -c stt_service/gunicorn.conf.py 'stt_service.app:create_app()'."""
+
+from shared.gunicorn_base import serve
+from stt_service.settings import SttSettings
+
+_settings = SttSettings()
+globals().update(serve(_settings, _settings.stt_port))

@@ -1,0 +1,73 @@
+"""The project's own dialect. Knows HTTP and nothing else."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from shared.schemas.speech import ModelList
+from shared.schemas.transcription import ChannelTranscripts, TranscribeRequest, Transcript
+from shared.web.openapi import operation
+from shared.web.parsing import form_fields, validate
+from stt_service.engines.base import Options
+from stt_service.service import Job, TranscriptionService
+from stt_service.uploads import declared_format, recording
+
+
+def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
+    """``/transcribe`` and the models."""
+    routes = Blueprint("transcription", __name__)
+
+    @routes.post("/transcribe")
+    @operation(
+        "Transcribe a recording",
+        tag="Transcription",
+        request=TranscribeRequest,
+        files={"audio_file": "The recording, any format that FFmpeg reads. Also taken as `file`."},
+        responses={200: Transcript},
+        description="Multipart, or the recording itself as the body with the fields as the query. "
+        "A recording without a header needs `encoding` and `sample_rate`, or a content type such "
+        "as `audio/L16;rate=16000`. Where the recording is cut or damaged, what is left of it is "
+        "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set. Headers of the "
+        "answer: `X-Engine`, `X-Audio-Duration`.",
+    )
+    def transcribe() -> Response:
+        fields = validate(
+            TranscribeRequest, {**form_fields(request.args), **form_fields(request.form)}
+        )
+        options = Options(
+            language=fields.language,
+            task=fields.task,
+            prompt=fields.prompt,
+            temperature=fields.temperature,
+            word_times=fields.timestamps == "word",
+            segment_times=fields.timestamps != "none",
+        )
+        with recording(spool_bytes) as source:
+            job = Job(source, options, declared=declared_format(fields))
+            if fields.channels == "separate":
+                made = service.transcribe_channels(job)
+                text = "\n".join(t.text for t in made)
+                both = ChannelTranscripts(text=text, channels=made)
+                return jsonify(both.model_dump(exclude_none=True))
+            transcript = service.transcribe(job)
+        answer = jsonify(
+            {"text": transcript.text, "language": transcript.language}
+            | transcript.model_dump(exclude_none=True)
+        )
+        return with_facts(answer, transcript)
+
+    @routes.get("/v1/models")
+    @operation("The models of this service", tag="Models", responses={200: ModelList})
+    def models() -> Response:
+        return jsonify(ModelList(data=service.models()).model_dump())
+
+    return routes
+
+
+def with_facts(answer: Response, transcript: Transcript) -> Response:
+    """Add the headers that tell of the engine and of damage."""
+    answer.headers["X-Engine"] = transcript.engine
+    answer.headers["X-Audio-Duration"] = f"{transcript.duration:.3f}"
+    if transcript.warnings:
+        answer.headers["X-Audio-Truncated"] = "true"
+    return answer

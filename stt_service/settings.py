@@ -1,0 +1,49 @@
+"""Settings of the speech recognition service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import CommonSettings, split_names
+
+
+class SttSettings(CommonSettings):
+    """What the speech recognition service reads from its environment."""
+
+    stt_port: int = Field(default=5001, ge=1, le=65535, description="Port of the service.")
+    engines: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("whisper",),
+        validation_alias=AliasChoices("STT_ENGINES"),
+        description="Engines in the order of preference, separated by commas.",
+    )
+    whisper_model: str = Field(
+        default="base",
+        description="base (prepared by `mesh download`), the folder of a CTranslate2 model, or a "
+        "name that faster-whisper downloads.",
+    )
+    whisper_device: str = Field(
+        default="cpu",
+        validation_alias=AliasChoices("WHISPER_DEVICE", "STT_DEVICE"),
+        description="cpu or cuda.",
+    )
+    whisper_compute_type: str = Field(
+        default="", description="CTranslate2's; int8 on a CPU and float16 on CUDA where not given."
+    )
+    spool_bytes: int = Field(
+        default=1024 * 1024,
+        ge=0,
+        description="Uploads up to this size stay in memory; larger ones go to disk.",
+    )
+
+    @field_validator("engines", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_names(value)
+
+    @property
+    def compute_type(self) -> str:
+        """The compute type in force."""
+        return self.whisper_compute_type or ("int8" if self.whisper_device == "cpu" else "float16")
