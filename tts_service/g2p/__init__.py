@@ -9,15 +9,15 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from shared.errors import InvalidRequest, NotReady
-from tts_service.g2p import english, espeak, italian, piper
+from tts_service.g2p import english, espeak, french, italian, piper, portuguese
 
 _OWN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "en": (english.requires, english.phonemize),
     "en-gb": (english.requires, lambda text: english.phonemize(text, british=True)),
     "es": (piper.requires, lambda text: piper.phonemize(text, "es")),
-    "fr": (piper.requires, lambda text: piper.phonemize(text, "fr")),
+    "fr": (french.requires, french.phonemize),
     "it": ((), italian.phonemize),
-    "pt": (piper.requires, lambda text: piper.phonemize(text, "pt")),
+    "pt": ((), portuguese.phonemize),
 }
 _ESPEAK = ("hi",)
 

@@ -13,12 +13,21 @@ _ACCENTED = frozenset("àáèéìíòóùú")
 _VOWELS = "aeiou"
 
 _THIRD = re.compile(
-    r"(?:issim[oaie]|errim[oaie]|[aieou]bil[ei]|evol[ei]|tic[oaie]|tich[ei]|[nrmdlsv]ic[oa]|[nrmdlsv]i?ci"
-    r"|[nrmdlsv]iche|logo|loghi|log[ai]|graf[oaie]|metr[oi]|fon[oi]|crat[oaie]|[aeiou]rono|[aeiou]vano"
-    r"|[aei]ssero|[aei]sser[oa]|rebber[oo]|[bcdfglmnprstvz]ono|udin[ei]|[aiou]gin[ei]|aggin[ei]|esim[oaie]"
-    r"|ul[oaie]|ol[oaie]re|fer[oaie]|[^e]fic[oaie]|pol[oi]|dromo|gen[oaie]|gon[oi]|stic[oaie]"
-    r"|vor[oaie]|cid[oaie]|pid[oaie]|lid[oaie]|mid[oaie]|tid[oaie]|vid[oaie]|esc[ei]re)$"
+    r"(?:issim[oaie]|errim[oaie]|[aieou]bil[ei]|evol[ei]|ttil[ei]|ic(?:o|a|i|he|hi)|log(?:o|a|hi|he|i)"
+    r"|graf[oaie]|metr[oi]|fon[oi]|crat[oaie]|[aeiou]rono|[aeiou]vano|[aei]sser[oa]|rebbero"
+    r"|[bcdfglmnprstvz]ono|udin[ei]|[aiou]gin[ei]|esim[oaie]|onim[oaie]|ul[oaie]|[^riuaeo]ol[oaie]"
+    r"|ifer[oaie]|pol[oi]|dromo|gen[oaie]|gon[oi]|vor[oaie]|cid[oaie]|[pltmv]id[oaie]|[^aeiou]ere"
+    r"|acol[oaie]|col[oaie])$"
 )
+_SECOND = re.compile(
+    r"(?:trice|trici|iere|ieri|(?:^|.)(?:avere|apere|vedere|possedere|dovere|potere|volere|tenere"
+    r"|cadere|godere|piacere|tacere|giacere|sedere|rimanere|permanere|valere|parere|suadere|dolere)"
+    r"|^(?:amic|nemic|antic|fatic|formic|rubric|ortic|vescic|mendic|pudic|felic|infelic|radic"
+    r"|cornic|vernic|naric|camic)(?:o|a|i|he|hi|e)"
+    r"|^(?:temere|bere|parol[ae]|pistol[ae]|fagiolo|spagnol[oaie]|gentil[ei]|severe|sincere))$"
+)
+"""Words that end like those of `_THIRD` and are not."""
+
 _THIRD_WORDS = frozenset(
     "essere leggere scrivere prendere mettere chiedere rispondere vivere credere perdere ridere "
     "vendere correre crescere nascere conoscere piangere spingere vincere scegliere togliere "
@@ -49,7 +58,7 @@ _THIRD_WORDS = frozenset(
     "restano arrivano amano chiamano mandano passano pagano usano cercano iniziano cominciano "
     "sembrano diventano abita abiti abito telefona telefono visita visitano dubito dubita "
     "desidera desiderano considera celebre celebri alberi numeri tavoli angoli titoli popoli "
-    "medesimo legittimo anonimo sinonimo intimo prestito credito debito subito gomito spirito "
+    "chiocciola chiocciole briciola briciole lucciola lucciole medesimo legittimo anonimo sinonimo intimo prestito credito debito subito gomito spirito "
     "esercito compito merito deposito vomito transito attimo attimi scatola scatole favola "
     "favole pentola regola regole tegola nuvola nuvole formula formule bambola bussola "
     "cellula virgola nespola fragola fragole mandorla pillola particella zingaro barbaro "
@@ -120,7 +129,9 @@ def _glides(letters: str, position: int, stress: int | None) -> bool:
     previous = letters[position - 1 : position]
     if following and following in _VOWELS:
         return following not in "iu" or position + 1 == stress or letters[position] == "i"
-    return bool(previous) and previous in "aeo"
+    return (
+        bool(previous) and previous in "aeo" and not letters.startswith(("sm", "st"), position + 1)
+    )
 
 
 def stressed_vowel(word: str) -> int | None:
@@ -145,6 +156,7 @@ def stressed_vowel(word: str) -> int | None:
         return found[0] if found else (vowels[0] if vowels else None)
     if letters[-1] not in _VOWELS and _TRUNCATED.match(letters):
         return found[-1]
-    if len(found) > 2 and (letters in _THIRD_WORDS or _THIRD.search(letters)):
+    third = letters in _THIRD_WORDS or (_THIRD.search(letters) and not _SECOND.search(letters))
+    if len(found) > 2 and third:
         return found[-3]
     return found[-2]

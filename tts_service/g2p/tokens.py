@@ -46,14 +46,14 @@ def plain_punctuation(text: str) -> str:
 
 
 def tokens(text: str) -> Iterator[str]:
-    """Words (with their apostrophes), single marks and single spaces, in order.
+    """Words (with their apostrophes), single marks, hyphens and single spaces, in order.
 
     Everything else (digits, symbols) has no sound at this stage and is left out; spelling
     numbers is the work of `tts_service.normalize`.
     """
     for match in _TOKEN.finditer(plain_punctuation(text)):
-        token = match.group()
-        yield " " if token.isspace() or token == "-" else token
+        found = match.group()
+        yield " " if found.isspace() else found
 
 
 def is_word(token: str) -> bool:
