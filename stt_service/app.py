@@ -65,6 +65,6 @@ def _registered(settings: SttSettings) -> list[tuple[str, Callable[[], SttEngine
 
         return build
 
-    for name in settings.engines:
+    for name in settings.stt_engines:
         REGISTRY.missing(name)  # raises for a name that does not exist
-    return [(name, builder(name)) for name in settings.engines]
+    return [(name, builder(name)) for name in settings.stt_engines]

@@ -14,9 +14,8 @@ class SttSettings(CommonSettings):
     """What the speech recognition service reads from its environment."""
 
     stt_port: int = Field(default=5001, ge=1, le=65535, description="Port of the service.")
-    engines: Annotated[tuple[str, ...], NoDecode] = Field(
+    stt_engines: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("whisper",),
-        validation_alias=AliasChoices("STT_ENGINES"),
         description="Engines in the order of preference, separated by commas.",
     )
     whisper_model: str = Field(
@@ -38,7 +37,7 @@ class SttSettings(CommonSettings):
         description="Uploads up to this size stay in memory; larger ones go to disk.",
     )
 
-    @field_validator("engines", mode="before")
+    @field_validator("stt_engines", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_names(value)

@@ -47,7 +47,7 @@ def create_app(
         host,
         settings,
         VoicesFolder(settings.voices_dirs, settings.max_reference_bytes),
-        DefaultsStore(settings.home / "tts" / "defaults.json", Defaults(settings.language)),
+        DefaultsStore(settings.home / "tts" / "defaults.json", Defaults(settings.tts_language)),
         built,
     )
 
@@ -84,6 +84,6 @@ def _registered(settings: TtsSettings) -> list[tuple[str, Callable[[], TtsEngine
 
         return build
 
-    for name in settings.engines:
+    for name in settings.tts_engines:
         REGISTRY.missing(name)  # raises for a name that does not exist
-    return [(name, builder(name)) for name in settings.engines]
+    return [(name, builder(name)) for name in settings.tts_engines]

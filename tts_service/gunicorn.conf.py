@@ -4,4 +4,4 @@ from shared.gunicorn_base import serve
 from tts_service.settings import TtsSettings
 
 _settings = TtsSettings()
-globals().update(serve(_settings, _settings.port))
+globals().update(serve(_settings, _settings.tts_port))

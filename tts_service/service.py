@@ -82,7 +82,7 @@ class SpeechService:
         built: Mapping[str, TtsEngine],
     ) -> None:
         self.host = host
-        self._selection = EngineSelection(host, settings.engines, built)
+        self._selection = EngineSelection(host, settings.tts_engines, built)
         self.folder = folder
         self._settings = settings
         self._store = store

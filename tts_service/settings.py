@@ -14,22 +14,19 @@ from shared.settings import CommonSettings, split_names
 class TtsSettings(CommonSettings):
     """What the speech synthesis service reads from its environment."""
 
-    port: int = Field(
+    tts_port: int = Field(
         default=5000,
-        validation_alias=AliasChoices("TTS_PORT"),
         ge=1,
         le=65535,
         description="Port of the speech synthesis service.",
     )
-    engines: Annotated[tuple[str, ...], NoDecode] = Field(
+    tts_engines: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("hibari", "kokoro"),
-        validation_alias=AliasChoices("TTS_ENGINES"),
         min_length=1,
         description="Speech engines in order of preference, separated by commas.",
     )
-    language: str = Field(
+    tts_language: str = Field(
         default="en",
-        validation_alias=AliasChoices("TTS_LANGUAGE"),
         description="Language of requests that name neither a language nor a voice.",
     )
     voices_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
@@ -48,7 +45,7 @@ class TtsSettings(CommonSettings):
         "early, characters.",
     )
 
-    @field_validator("engines", mode="before")
+    @field_validator("tts_engines", mode="before")
     @classmethod
     def _split_engines(cls, value: object) -> object:
         return split_names(value)
