@@ -9,7 +9,16 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from shared.errors import InvalidRequest, NotReady
-from tts_service.g2p import english, espeak, french, italian, piper, portuguese
+from tts_service.g2p import (
+    chinese,
+    english,
+    espeak,
+    french,
+    italian,
+    japanese,
+    piper,
+    portuguese,
+)
 
 _OWN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "en": (english.requires, english.phonemize),
@@ -17,9 +26,14 @@ _OWN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "es": (piper.requires, lambda text: piper.phonemize(text, "es")),
     "fr": (french.requires, french.phonemize),
     "it": ((), italian.phonemize),
+    "ja": (japanese.requires, japanese.phonemize),
     "pt": ((), portuguese.phonemize),
+    "zh": (chinese.requires, chinese.phonemize),
 }
+_EXTRAS = {"ja": "ja"}
+"""The pyproject extra that installs what a language needs; `kokoro` where none is named."""
 _ESPEAK = ("hi",)
+"""Languages for which there is only espeak-ng."""
 
 
 def available_languages() -> tuple[str, ...]:
@@ -48,7 +62,11 @@ def phonemize(text: str, language: str) -> str:
         return espeak.phonemize(text, name)
     modules, function = _OWN[name]
     if missing := _missing(modules):
-        raise NotReady(f"'{name}' needs {', '.join(missing)}", code="g2p_not_installed")
+        extra = _EXTRAS.get(name, "kokoro")
+        raise NotReady(
+            f"'{name}' needs {', '.join(missing)}: pip install -e '.[{extra}]'",
+            code="g2p_not_installed",
+        )
     return function(text)
 
 

@@ -38,7 +38,7 @@ def phonemize(text: str, language: str) -> str:
     """
     pieces = _MARKS.split(" ".join(plain_punctuation(text).split()))
     clauses = [piece for piece in pieces[::2] if piece]
-    spoken = iter(_run(clauses, VOICES[language]))
+    spoken = iter(_run(clauses, language))
     out: list[str] = []
     for index, piece in enumerate(pieces):
         if index % 2:
@@ -48,10 +48,10 @@ def phonemize(text: str, language: str) -> str:
     return fit("".join(out))
 
 
-def _run(clauses: list[str], voice: str) -> list[str]:
+def _run(clauses: list[str], language: str) -> list[str]:
     if not clauses:
         return []
-    command = [PROGRAM, "-q", "--ipa", "--tie=\u0361", "-v", voice, "--stdin"]
+    command = [PROGRAM, "-q", "--ipa", "--tie=\u0361", "-v", VOICES[language], "--stdin"]
     try:
         done = subprocess.run(
             command,
@@ -64,7 +64,7 @@ def _run(clauses: list[str], voice: str) -> list[str]:
         )
     except FileNotFoundError as error:
         raise NotReady(
-            f"this language needs the program {PROGRAM}", code="g2p_not_installed"
+            f"'{language}' needs the program {PROGRAM} on the path", code="g2p_not_installed"
         ) from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         raise EngineFailure(f"{PROGRAM} failed") from error
