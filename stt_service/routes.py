@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from shared.schemas.speech import ModelList
 from shared.schemas.transcription import ChannelTranscripts, TranscribeRequest, Transcript
 from shared.web.openapi import operation
-from shared.web.parsing import form_fields, validate
+from shared.web.parsing import query_and_form, validate
 from stt_service.engines.base import Options
 from stt_service.service import Job, TranscriptionService
 from stt_service.uploads import declared_format, recording
@@ -31,9 +31,7 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         "answer: `X-Engine`, `X-Audio-Duration`.",
     )
     def transcribe() -> Response:
-        fields = validate(
-            TranscribeRequest, {**form_fields(request.args), **form_fields(request.form)}
-        )
+        fields = validate(TranscribeRequest, query_and_form())
         options = Options(
             language=fields.language,
             task=fields.task,

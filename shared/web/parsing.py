@@ -57,6 +57,11 @@ def form_fields(form: MultiDict[str, str]) -> dict[str, Any]:
     return fields
 
 
+def query_and_form() -> dict[str, Any]:
+    """The fields of a request whose body is, or holds, a file; the form wins over the query."""
+    return {**form_fields(request.args), **form_fields(request.form)}
+
+
 def parse_body(model: type[M]) -> tuple[M, dict[str, FileStorage]]:
     """The request's body as ``model``, and its files (multipart only).
 

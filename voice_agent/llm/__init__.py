@@ -1,1 +1,12 @@
-"""voice_agent.llm package of the voice mesh."""
+"""The language models there are, and what each needs."""
+
+from shared.engines import EngineEntry, EngineRegistry
+
+REGISTRY = EngineRegistry(
+    {
+        "ollama": EngineEntry("voice_agent.llm.ollama", ("ollama",), "ollama"),
+        "openai": EngineEntry("voice_agent.llm.openai", (), "ollama"),
+        "embedded": EngineEntry("voice_agent.llm.embedded", ("xllamacpp",), "llm-embedded"),
+        "fake": EngineEntry("voice_agent.llm.fake", (), "dev"),
+    }
+)

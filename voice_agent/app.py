@@ -1,0 +1,78 @@
+"""Wiring of the voice agent: the only place that knows all its parts."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify
+
+from shared.clients.pool import UpstreamPool
+from shared.clients.stt import SttClient
+from shared.clients.tts import TtsClient
+from shared.engine_host import EngineHost
+from shared.heap import steady_heap
+from shared.web.app import build_app
+from voice_agent import ws
+from voice_agent.llm import REGISTRY
+from voice_agent.llm.base import LlmEngine, ReplyOptions
+from voice_agent.routes import agent_routes
+from voice_agent.settings import AgentSettings
+from voice_agent.turn import Parts
+
+
+def create_app(
+    settings: AgentSettings | None = None,
+    builders: list[tuple[str, Callable[[], LlmEngine]]] | None = None,
+) -> Flask:
+    """The service's WSGI application; its language models load in the background.
+
+    Args:
+        settings: read from the environment where not given.
+        builders: name and builder of each language model; those of the registry where not given.
+
+    Raises:
+        UnknownModel: the settings name an engine that does not exist.
+    """
+    steady_heap()
+    settings = settings or AgentSettings()
+    host = EngineHost(
+        builders or _registered(settings),
+        queue_limit=settings.queue_limit,
+        queue_timeout_s=settings.queue_timeout_s,
+    )
+    token = next(iter(settings.api_tokens), None)
+    stt = SttClient(UpstreamPool("stt", settings.stt_url, token=token))
+    tts = TtsClient(UpstreamPool("tts", settings.tts_url, token=token))
+    options = ReplyOptions(max_tokens=settings.reply_max_tokens)
+    parts = Parts(stt, tts, host, options, settings.voice_name)
+
+    def readiness() -> tuple[bool, dict[str, Any]]:
+        # Whether stt and tts answer is theirs to say: a turn reports it, and the gateway asks them.
+        return host.is_ready(), {"engines": host.status()}
+
+    app = build_app("voice_agent", settings, readiness=readiness)
+    app.register_blueprint(agent_routes(parts, settings))
+    ws.install(app, parts, settings)
+
+    @app.get("/")
+    def status() -> Response:
+        return jsonify(status="online", message="Voice agent is running")
+
+    host.start()
+    atexit.register(host.close)
+    return app
+
+
+def _registered(settings: AgentSettings) -> list[tuple[str, Callable[[], LlmEngine]]]:
+    def builder(name: str) -> Callable[[], LlmEngine]:
+        def build() -> LlmEngine:
+            engine: LlmEngine = REGISTRY.build(name, settings)
+            return engine
+
+        return build
+
+    for name in settings.llm_engines:
+        REGISTRY.missing(name)  # raises for a name that does not exist
+    return [(name, builder(name)) for name in settings.llm_engines]

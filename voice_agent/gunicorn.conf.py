@@ -1,0 +1,7 @@
+"""gunicorn -c voice_agent/gunicorn.conf.py 'voice_agent.app:create_app()'."""
+
+from shared.gunicorn_base import serve
+from voice_agent.settings import AgentSettings
+
+_settings = AgentSettings()
+globals().update(serve(_settings, _settings.agent_port))

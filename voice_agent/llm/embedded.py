@@ -1,0 +1,165 @@
+"""llama.cpp inside this process (xllamacpp), with SmolLM2-135M or any GGUF file.
+
+Prompts keep their prefix in the KV cache between the turns of a conversation.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.engines import EngineSpec
+from shared.errors import EngineFailure, NotReady
+from shared.models import locate
+from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
+from voice_agent.settings import AgentSettings
+
+log = logging.getLogger(__name__)
+
+PARALLEL = 2
+"""Conversations decoded at once; further ones wait in the host's queue."""
+_QUEUED = 64
+"""Pieces made ahead of the listener before generation waits."""
+_POLL_S = 0.05
+_END = object()
+
+
+def build(settings: AgentSettings) -> EmbeddedLlm:
+    """The engine of the settings' model file."""
+    return EmbeddedLlm(settings)
+
+
+class EmbeddedLlm(LlmEngine):
+    """See the module."""
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self._settings = settings
+        self._server: Any = None
+        own = settings.llm_gguf_path
+        self.spec = EngineSpec(
+            name="embedded",
+            model=own.stem if own else "SmolLM2-135M-Instruct",
+            licence="see the model's card" if own else "Apache-2.0",
+            commercial_use=own is None,
+            languages=frozenset(),
+            parameters=frozenset({"max_tokens", "temperature"}),
+            max_concurrency=PARALLEL,
+        )
+
+    def load(self) -> None:
+        """Load the GGUF file.
+
+        Raises:
+            NotReady: it is missing, or llama.cpp refuses it.
+        """
+        import xllamacpp
+
+        path = self._settings.llm_gguf_path
+        path = path if path else locate("smollm2", self._settings.home) / "model.gguf"
+        if not Path(path).is_file():
+            raise NotReady("LLM_GGUF_PATH names no file")
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = self._settings.llm_context * PARALLEL
+        params.n_parallel = PARALLEL
+        params.cpuparams.n_threads = self._settings.llm_threads
+        params.cpuparams_batch.n_threads = max(self._settings.llm_threads, self._settings.threads)
+        params.n_gpu_layers = 0
+        params.cache_ram_mib = 64
+        params.verbosity = -1
+        # llama.cpp opens an HTTP port on loopback whether one wants it or not: nobody has its key.
+        params.api_keys = [secrets.token_hex(32)]
+        params.ui = False
+        params.endpoint_slots = False
+        try:
+            self._server = xllamacpp.Server(params)
+        except (RuntimeError, ValueError) as error:
+            raise NotReady("llama.cpp could not load the model file") from error
+
+    def warm_up(self) -> None:
+        """Make a few tokens."""
+        for _ in self.reply([Message("user", "Hi")], ReplyOptions(max_tokens=4)):
+            pass
+
+    def close(self) -> None:
+        """Free the model."""
+        self._server = None
+
+    def unavailable(self) -> str:
+        """Never, once loaded."""
+        return "" if self._server is not None else "not loaded"
+
+    def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
+        """See :class:`LlmEngine`."""
+        request = json.dumps(
+            {
+                "messages": [message.as_dict() for message in messages],
+                "stream": True,
+                "max_tokens": options.max_tokens,
+                "temperature": options.temperature,
+                # A small model loops without it.
+                "repeat_penalty": 1.15,
+                "cache_prompt": True,
+            }
+        )
+        pieces: queue.Queue[object] = queue.Queue(_QUEUED)
+        cancelled = threading.Event()
+        worker = threading.Thread(
+            target=self._generate, args=(request, pieces, cancelled), name="llm", daemon=True
+        )
+        worker.start()
+        try:
+            while (piece := pieces.get()) is not _END:
+                if isinstance(piece, BaseException):
+                    raise piece
+                if piece:
+                    yield str(piece)
+        finally:
+            cancelled.set()
+            worker.join()
+
+    def _generate(
+        self, request: str, pieces: queue.Queue[object], cancelled: threading.Event
+    ) -> None:
+        def put(item: object) -> bool:
+            """Hand over an item; True when nobody wants it any more."""
+            while not cancelled.is_set():
+                try:
+                    pieces.put(item, timeout=_POLL_S)
+                except queue.Full:
+                    continue
+                return False
+            return True
+
+        def on_chunk(text: str) -> bool:
+            # What is returned here goes to llama.cpp: True aborts the generation.
+            try:
+                return put(_content(json.loads(text)))
+            except EngineFailure as error:
+                put(error)
+                return True
+
+        try:
+            self._server.handle_chat_completions(request, on_chunk)
+        except Exception as error:
+            log.error("generation failed", extra={"error": type(error).__name__})
+            put(EngineFailure("the embedded language model failed"))
+        put(_END)
+
+
+def _content(chunk: dict[str, Any]) -> str:
+    """The text of a chat completion chunk.
+
+    Raises:
+        EngineFailure: the chunk reports an error.
+    """
+    if "error" in chunk:
+        raise EngineFailure("the embedded language model failed")
+    choices = chunk.get("choices") or [{}]
+    return choices[0].get("delta", {}).get("content") or ""

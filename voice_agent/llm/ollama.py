@@ -1,0 +1,184 @@
+"""Ollama through its official client: native streaming chat, and pulling a missing model.
+
+A model that Ollama lacks is pulled in the background; until it is there the engine says so and
+the next one in the order answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from prometheus_client import Gauge
+
+from shared.engines import EngineSpec
+from shared.errors import (
+    EngineFailure,
+    MeshError,
+    UnknownModel,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
+from voice_agent.settings import AgentSettings
+
+log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT_S = 1.0
+PROBE_EVERY_S = 10.0
+"""How long an answer to "are you there, and do you have the model" is believed."""
+
+PULLED = Gauge("voice_llm_pull_ratio", "Share of the language model pulled, 0 to 1.", ["engine"])
+
+
+def build(settings: AgentSettings) -> OllamaLlm:
+    """The engine of ``LLAMA_ENDPOINT`` and ``LLAMA_MODEL``."""
+    return OllamaLlm(settings)
+
+
+class OllamaLlm(LlmEngine):
+    """See the module."""
+
+    def __init__(
+        self, settings: AgentSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._probe: tuple[float, str] | None = None
+        self._pull: threading.Thread | None = None
+        self._pull_state = ""
+        self._client: Any = None
+        self.spec = EngineSpec(
+            name="ollama",
+            model=settings.llama_model,
+            licence="see the model's card",
+            commercial_use=False,
+            languages=frozenset(),
+            parameters=frozenset({"max_tokens", "temperature"}),
+            max_concurrency=8,
+        )
+
+    def load(self) -> None:
+        """Make the client; whether Ollama is there shows at each turn, for it comes and goes."""
+        self._client = self._connect(self._settings.llm_timeout_s)
+
+    def warm_up(self) -> None:
+        """Look once, so that a missing model begins to be pulled before the first question."""
+        self.unavailable()
+
+    def close(self) -> None:
+        """Drop the client."""
+        self._client = None
+
+    def unavailable(self) -> str:
+        """``not reachable``, ``pulling … 40 %`` or empty; asked at most every ten seconds."""
+        with self._lock:
+            now = self._clock()
+            if self._probe is not None and now - self._probe[0] < PROBE_EVERY_S:
+                return self._pull_state if self._pulling() else self._probe[1]
+            reason = self._look()
+            self._probe = (now, reason)
+            return reason
+
+    def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
+        """See :class:`LlmEngine`."""
+        try:
+            yield from self._stream(messages, options)
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            with self._lock:
+                self._probe = None
+            raise _fault(error, self._settings.llama_model) from error
+
+    def _stream(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
+        parts = self._client.chat(
+            model=self._settings.llama_model,
+            messages=[message.as_dict() for message in messages],
+            stream=True,
+            options={"num_predict": options.max_tokens, "temperature": options.temperature},
+        )
+        done = False
+        try:
+            # The client raises on a line that holds an error; `thinking` is a field apart.
+            for part in parts:
+                if part.message.content:
+                    yield part.message.content
+                done = bool(part.done)
+        finally:
+            parts.close()
+        if not done:
+            raise UpstreamUnavailable("Ollama broke off in the middle of its reply")
+
+    def _connect(self, timeout_s: float) -> Any:
+        import ollama
+
+        return ollama.Client(host=self._settings.llama_endpoint, timeout=timeout_s)
+
+    def _look(self) -> str:
+        try:
+            have = {model.model or "" for model in self._connect(PROBE_TIMEOUT_S).list().models}
+        except Exception as error:
+            # The client lets through whatever its transport raises; any of it means "not there".
+            log.debug("ollama is not reachable", extra={"error": type(error).__name__})
+            return "not reachable"
+        wanted = self._settings.llama_model
+        if wanted in have or f"{wanted}:latest" in have:
+            return ""
+        if not self._pulling():
+            self._pull_state = f"pulling {wanted}"
+            self._pull = threading.Thread(target=self._pull_model, name="pull", daemon=True)
+            self._pull.start()
+        return self._pull_state
+
+    def _pulling(self) -> bool:
+        return self._pull is not None and self._pull.is_alive()
+
+    def _pull_model(self) -> None:
+        wanted = self._settings.llama_model
+        deadline = self._clock() + self._settings.pull_timeout_s
+        log.info("pulling a language model", extra={"model": wanted})
+        try:
+            for step in self._client.pull(wanted, stream=True):
+                if self._clock() > deadline:
+                    raise UpstreamTimeout("pulling took too long")
+                if step.total:
+                    ratio = (step.completed or 0) / step.total
+                    PULLED.labels(engine="ollama").set(ratio)
+                    self._pull_state = f"pulling {wanted}: {ratio:.0%}"
+        except Exception as error:
+            self._pull_state = f"could not pull {wanted}"
+            log.error(
+                "could not pull the language model",
+                extra={"model": wanted, "error": type(error).__name__},
+            )
+            return
+        log.info("language model pulled", extra={"model": wanted})
+        with self._lock:
+            self._probe = None
+
+
+def _fault(error: Exception, model: str) -> MeshError:
+    """The client's, or its transport's, exception as one of ours."""
+    import httpx
+    import ollama
+
+    if isinstance(error, MeshError):
+        return error
+    if isinstance(error, ollama.ResponseError):
+        if error.status_code == 404:
+            return UnknownModel(f"Ollama has no model '{model}'")
+        if error.status_code >= 500:
+            return UpstreamUnavailable(f"Ollama answered {error.status_code}")
+        return EngineFailure("Ollama reported an error")
+    if isinstance(error, httpx.TimeoutException):
+        return UpstreamTimeout("Ollama fell silent")
+    if isinstance(error, ConnectionError | httpx.HTTPError):
+        return UpstreamUnavailable("Ollama is not reachable")
+    if isinstance(error, ValueError):
+        return UpstreamUnavailable("Ollama sent something that is no reply")
+    return EngineFailure(f"Ollama's client failed: {type(error).__name__}")

@@ -1,0 +1,127 @@
+"""Any server that speaks the OpenAI chat API: streamed completions over server-sent events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import requests
+
+from shared.engines import EngineSpec
+from shared.errors import (
+    EngineFailure,
+    NotReady,
+    UnknownModel,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
+from voice_agent.settings import AgentSettings
+
+_CONNECT_TIMEOUT_S = 2.0
+
+
+def build(settings: AgentSettings) -> OpenAiLlm:
+    """The engine of ``OPENAI_BASE_URL``, ``OPENAI_API_KEY`` and ``OPENAI_MODEL``."""
+    return OpenAiLlm(settings)
+
+
+class OpenAiLlm(LlmEngine):
+    """See the module."""
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self._settings = settings
+        self._session = requests.Session()
+        self.spec = EngineSpec(
+            name="openai",
+            model=settings.openai_model or "default",
+            licence="see the model's card",
+            commercial_use=False,
+            languages=frozenset(),
+            parameters=frozenset({"max_tokens", "temperature"}),
+            max_concurrency=16,
+        )
+
+    def load(self) -> None:
+        """Check the configuration.
+
+        Raises:
+            NotReady: there is no URL.
+        """
+        if not self._settings.openai_base_url:
+            raise NotReady("LLM_ENGINES names openai; set OPENAI_BASE_URL")
+
+    def warm_up(self) -> None:
+        """Nothing: the model is somebody else's."""
+
+    def close(self) -> None:
+        """Close kept connections."""
+        self._session.close()
+
+    def unavailable(self) -> str:
+        """Nothing is known before asking."""
+        return ""
+
+    def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
+        """See :class:`LlmEngine`."""
+        with self._post(messages, options) as response:
+            try:
+                yield from _pieces(response)
+            except requests.Timeout:
+                raise UpstreamTimeout("the language model fell silent") from None
+            except (requests.RequestException, ValueError) as error:
+                raise UpstreamUnavailable("the language model broke off") from error
+
+    def _post(self, messages: Sequence[Message], options: ReplyOptions) -> requests.Response:
+        key = self._settings.openai_api_key.get_secret_value()
+        try:
+            response = self._session.post(
+                self._settings.openai_base_url.rstrip("/") + "/chat/completions",
+                json={
+                    "model": self._settings.openai_model or "default",
+                    "messages": [message.as_dict() for message in messages],
+                    "stream": True,
+                    "max_tokens": options.max_tokens,
+                    "temperature": options.temperature,
+                },
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                stream=True,
+                timeout=(_CONNECT_TIMEOUT_S, self._settings.llm_timeout_s),
+                allow_redirects=False,
+            )
+        except requests.Timeout:
+            raise UpstreamTimeout("the language model did not answer") from None
+        except requests.RequestException as error:
+            raise UpstreamUnavailable("the language model is not reachable") from error
+        if response.status_code == 200:
+            return response
+        response.close()
+        if response.status_code == 404:
+            raise UnknownModel(f"the server has no model '{self.spec.model}'")
+        raise UpstreamUnavailable(f"the language model answered {response.status_code}")
+
+
+def _pieces(response: requests.Response) -> Iterator[str]:
+    """The text of a streamed completion.
+
+    Raises:
+        UpstreamUnavailable: the stream ended without saying that it is complete.
+        EngineFailure: it holds an error.
+    """
+    complete = False
+    for line in response.iter_lines(chunk_size=None):
+        if not line.startswith(b"data:"):
+            continue
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return
+        chunk: dict[str, Any] = json.loads(data)
+        if "error" in chunk:
+            raise EngineFailure("the language model reported an error")
+        for choice in chunk.get("choices", [])[:1]:
+            if text := choice.get("delta", {}).get("content"):
+                yield text
+            complete = complete or choice.get("finish_reason") is not None
+    if not complete:
+        raise UpstreamUnavailable("the language model broke off in the middle of its reply")

@@ -1,0 +1,86 @@
+"""The memory of a conversation: a pure state machine of turns.
+
+Each turn has a generation number. Whatever belongs to an older generation than the current one is
+stale and changes nothing, so that a cancelled turn's late results cannot slip into the memory. Of
+a turn that was interrupted the model remembers what the person heard, not what it would have said.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from voice_agent.llm.base import Message
+from voice_agent.prompts import system_prompt
+
+CHARS_PER_TOKEN = 3
+"""Cautious estimate for the languages we speak; Spanish text has about 3.5."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    asked: str
+    heard: list[str] = field(default_factory=list)
+
+
+class Conversation:
+    """Turns, remembered within limits.
+
+    Args:
+        memory_turns: past turns that are kept.
+        budget_tokens: for system prompt and turns together; the oldest turns go first.
+    """
+
+    def __init__(self, memory_turns: int, budget_tokens: int) -> None:
+        self._past: deque[_Turn] = deque(maxlen=memory_turns)
+        self._budget_chars = budget_tokens * CHARS_PER_TOKEN
+        self._generation = 0
+        self._current: _Turn | None = None
+        self._language = "en"
+
+    @property
+    def generation(self) -> int:
+        """Number of the current turn."""
+        return self._generation
+
+    def begin(self, asked: str, language: str) -> int:
+        """A person said something: start a turn, ending the one before where it is not over."""
+        self._settle()
+        self._generation += 1
+        self._current = _Turn(asked)
+        self._language = language
+        return self._generation
+
+    def is_current(self, generation: int) -> bool:
+        """Whether results of that turn still count."""
+        return self._current is not None and generation == self._generation
+
+    def heard(self, generation: int, text: str) -> None:
+        """A clause of the reply reached the person."""
+        if self.is_current(generation) and self._current is not None:
+            self._current.heard.append(text)
+
+    def end(self, generation: int) -> None:
+        """The turn is over, completed or interrupted; what was heard goes into the memory."""
+        if self.is_current(generation):
+            self._settle()
+
+    def messages(self) -> list[Message]:
+        """What the model is asked: instructions, the turns that fit, the question."""
+        system = Message("system", system_prompt(self._language))
+        asked = [Message("user", self._current.asked)] if self._current is not None else []
+        room = self._budget_chars - sum(len(m.content) for m in [system, *asked])
+        kept: list[Message] = []
+        for turn in reversed(self._past):
+            pair = [Message("user", turn.asked), Message("assistant", " ".join(turn.heard))]
+            room -= sum(len(message.content) for message in pair)
+            if room < 0:
+                break
+            kept = pair + kept
+        return [system, *kept, *asked]
+
+    def _settle(self) -> None:
+        turn, self._current = self._current, None
+        if turn is not None and turn.heard:
+            # An unanswered question is left out: two user messages in a row confuse chat models.
+            self._past.append(turn)

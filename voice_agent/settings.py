@@ -1,0 +1,87 @@
+"""Settings of the voice agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import CommonSettings, split_names
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class AgentSettings(CommonSettings):
+    """What the voice agent reads from its environment."""
+
+    agent_port: int = Field(default=5002, ge=1, le=65535, description="Port of the voice agent.")
+    tts_url: Names = Field(
+        default=("http://127.0.0.1:5000",), description="Base URLs of speech synthesis."
+    )
+    stt_url: Names = Field(
+        default=("http://127.0.0.1:5001",), description="Base URLs of speech recognition."
+    )
+    llm_engines: Names = Field(
+        default=("ollama", "embedded"),
+        min_length=1,
+        description="Language models in the order of preference: ollama, openai, embedded. The "
+        "first that answers is used.",
+    )
+    llama_model: str = Field(
+        default="llama3.2:3b",
+        validation_alias=AliasChoices("LLAMA_MODEL", "OLLAMA_MODEL"),
+        description="Ollama's model; pulled when Ollama does not have it.",
+    )
+    llama_endpoint: str = Field(
+        default="http://localhost:11434",
+        validation_alias=AliasChoices("LLAMA_ENDPOINT", "OLLAMA_HOST"),
+        description="Ollama's address.",
+    )
+    llm_gguf_path: Path | None = Field(
+        default=None, description="GGUF file of the embedded engine instead of SmolLM2-135M."
+    )
+    llm_threads: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Decoding threads of the embedded engine; one holds up best beside speech.",
+    )
+    llm_context: int = Field(
+        default=2048,
+        ge=512,
+        description="Context of one conversation in the embedded engine, tokens.",
+    )
+    openai_base_url: str = Field(
+        default="", description="Base URL of an OpenAI-compatible server for LLM_ENGINES=openai."
+    )
+    openai_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Its key, if it needs one."
+    )
+    openai_model: str = Field(default="", description="Its model.")
+    voice_name: str = Field(
+        default="",
+        description="Voice of replies: man, woman, a voice id or a recording in the voices folder; "
+        "the language's default voice where not given.",
+    )
+    reply_max_tokens: int = Field(
+        default=160, ge=8, le=4096, description="Longest reply, tokens: it is to be listened to."
+    )
+    llm_timeout_s: float = Field(
+        default=60.0, gt=0, description="Longest silence of a language model, seconds."
+    )
+    pull_timeout_s: float = Field(
+        default=3600.0, gt=0, description="Longest time for Ollama to pull a model, seconds."
+    )
+    idle_timeout_s: float = Field(
+        default=600.0, gt=0, description="A conversation without a message is closed after it."
+    )
+    memory_turns: int = Field(
+        default=12, ge=1, le=200, description="Turns of a conversation that are remembered."
+    )
+
+    @field_validator("tts_url", "stt_url", "llm_engines", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_names(value)

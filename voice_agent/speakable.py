@@ -1,0 +1,142 @@
+"""Text that was written for the eye → text for the ear: no markup, code, emoji or long addresses.
+
+What numbers, dates and abbreviations sound like is the business of speech synthesis.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_FENCE = re.compile(r"```|~~~")
+_CODE_SAID = {
+    "en": "(code left out)",
+    "es": "(código omitido)",
+    "pt": "(código omitido)",
+    "fr": "(code omis)",
+    "it": "(codice omesso)",
+    "de": "(Code ausgelassen)",
+}
+_THINK = re.compile(r"<(think|thinking)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+_URL = re.compile(r"\bhttps?://[^\s<>\"')\]]+")
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s*", re.MULTILINE)
+_QUOTE = re.compile(r"^\s{0,3}>\s?", re.MULTILINE)
+_BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+", re.MULTILINE)
+_RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$", re.MULTILINE)
+_TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]{3,}\|?\s*$", re.MULTILINE)
+_BOLD = re.compile(r"(\*\*\*|\*\*|\*|___|__|~~)(?=\S)(.+?)(?<=\S)\1")
+_UNDERSCORE = re.compile(r"(?<!\w)_(?=\S)([^_\n]+?)(?<=\S)_(?!\w)")
+_INLINE_CODE = re.compile(r"`([^`\n]*)`")
+_MATH = re.compile(r"\$\$(.+?)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_TEX_FRACTION = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
+_TEX_COMMAND = re.compile(r"\\([A-Za-z]+)\s*")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\U00002600-\U000027bf\U00002b00-\U00002bff\U0000fe0f\U0000200d"
+    "\U000020e3\U000e0020-\U000e007f]+"
+)
+_SPACES = re.compile(r"[ \t\u00a0]{2,}")
+_LEFTOVER = re.compile(r"(?<!\w)[*_`#|~]+|[*_`#|~]+(?!\w)")
+
+
+def speakable(text: str, language: str = "en") -> str:
+    """``text`` without what only makes sense on a screen; may come out empty."""
+    text = _THINK.sub(" ", text)
+    text = _without_fences(text, language)
+    text = _IMAGE.sub(r"\1", text)
+    text = _LINK.sub(r"\1", text)
+    text = _URL.sub(_site, text)
+    text = _MATH.sub(lambda m: _math(next(g for g in m.groups() if g is not None)), text)
+    text = _TABLE_RULE.sub("", _RULE.sub("", text))
+    text = _BULLET.sub("", _QUOTE.sub("", _HEADING.sub("", text)))
+    text = _INLINE_CODE.sub(r"\1", text)
+    for _ in range(3):  # bold inside italics inside strike-through
+        text = _BOLD.sub(r"\2", text)
+    text = _UNDERSCORE.sub(r"\1", text)
+    text = _TAG.sub("", text)
+    text = text.replace("|", ", ")
+    text = _EMOJI.sub("", text)
+    text = _LEFTOVER.sub("", text)
+    return _SPACES.sub(" ", text).strip(" \t,")
+
+
+class SpeakableStream:
+    """Holds back what cannot be judged yet: code fences, ``<think>`` parts and open marks.
+
+    Feed a model's pieces; what comes out is safe to split into clauses and to pass, clause by
+    clause, through :func:`speakable`.
+    """
+
+    def __init__(self, language: str = "en") -> None:
+        self._language = language
+        self._held = ""
+        self._until: re.Pattern[str] | None = None
+
+    def feed(self, piece: str) -> str:
+        """Text that can be spoken now, possibly none."""
+        self._held += piece
+        out = ""
+        while True:
+            if self._until is not None:
+                closing = self._until.search(self._held)
+                if closing is None:
+                    # Enough is kept to recognise a closing mark that arrives in pieces.
+                    self._held = self._held[-12:]
+                    return out
+                self._held = self._held[closing.end() :]
+                self._until = None
+            opening = re.search(r"```|~~~|<think(?:ing)?>", self._held, re.IGNORECASE)
+            if opening is None:
+                break
+            out += self._held[: opening.start()]
+            mark = opening.group().lower()
+            self._held = self._held[opening.end() :]
+            if mark.startswith("<"):
+                self._until = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+            else:
+                out += f" {code_said(self._language)} "
+                self._until = re.compile(re.escape(mark))
+        keep = _open_tail(self._held)
+        out += self._held[: len(self._held) - keep]
+        self._held = self._held[len(self._held) - keep :]
+        return out
+
+    def flush(self) -> str:
+        """What is left at the end of the reply."""
+        rest = "" if self._until is not None else self._held
+        self._held, self._until = "", None
+        return rest
+
+
+def code_said(language: str) -> str:
+    """What is said in place of a block of code."""
+    return _CODE_SAID.get(language.lower().split("-", 1)[0], _CODE_SAID["en"])
+
+
+def _open_tail(text: str) -> int:
+    """Characters at the end that may be the beginning of a mark or an unfinished link."""
+    marks = re.search(r"(?:`{1,2}|~{1,2}|<[a-z]{0,8})\Z", text, re.IGNORECASE)
+    if marks:
+        return len(marks.group())
+    link = re.search(r"!?\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z", text)
+    return len(link.group()) if link else 0
+
+
+def _without_fences(text: str, language: str) -> str:
+    parts = _FENCE.split(text)
+    # Odd parts are inside a fence; one that is never closed runs to the end.
+    return f" {code_said(language)} ".join(parts[::2]) if len(parts) > 1 else text
+
+
+def _site(match: re.Match[str]) -> str:
+    host = (urlsplit(match.group()).hostname or "").removeprefix("www.")
+    trailing = re.search(r"[.,;:!?]+\Z", match.group())
+    return host.rstrip(".") + (trailing.group() if trailing else "")
+
+
+def _math(source: str) -> str:
+    said = _TEX_FRACTION.sub(r"\1 / \2", source)
+    said = _TEX_COMMAND.sub(lambda m: f" {m.group(1)} ", said)
+    return re.sub(r"[{}]", " ", said).strip()

@@ -1,0 +1,40 @@
+"""The voice of a reply, from ``VOICE_NAME`` and the language of the speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.schemas.speech import Voice
+
+_GENDERS = {
+    "man": "male",
+    "male": "male",
+    "hombre": "male",
+    "homem": "male",
+    "woman": "female",
+    "female": "female",
+    "mujer": "female",
+    "mulher": "female",
+}
+
+
+def choose_voice(wanted: str, language: str | None, catalogue: Sequence[Voice]) -> str | None:
+    """The voice to ask for; None leaves it to the synthesis service.
+
+    Args:
+        wanted: ``man``, ``woman``, a voice's name, or empty.
+        language: of the reply, a tag.
+        catalogue: the voices there are.
+    """
+    if not wanted:
+        return None
+    gender = _GENDERS.get(wanted.lower())
+    if gender is None:
+        return wanted
+    tag = (language or "en").lower()
+    native = [v for v in catalogue if _speaks(v.language, tag) and v.gender == gender]
+    return native[0].id if native else None
+
+
+def _speaks(voice_language: str, tag: str) -> bool:
+    return voice_language.lower().split("-", 1)[0] == tag.split("-", 1)[0]

@@ -1,0 +1,209 @@
+"""``WS /ws``: spoken turns over one socket, with memory.
+
+The classic dialect is strictly question and answer: one binary recording in; one JSON message and
+one binary WAV out. The streaming dialect (``?stream=1``, or a first message ``{"stream": true}``)
+sends everything as it is made, and a new recording or ``{"event": "cancel"}`` interrupts.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, request
+from simple_websocket import ConnectionClosed
+
+from shared.errors import InvalidRequest, MalformedRequest, MeshError, TooLarge
+from shared.log import request_id
+from shared.web.faults import as_mesh_error
+from shared.web.websocket import Socket, ws_route
+from voice_agent.answers import Collected, stream_messages
+from voice_agent.events import Event, Fault, ReplyWritten
+from voice_agent.session import Conversation
+from voice_agent.settings import AgentSettings
+from voice_agent.turn import Parts, Question, run_turn
+
+log = logging.getLogger(__name__)
+
+_DESCRIPTION = (
+    "Classic: send one binary recording (WAV or anything FFmpeg reads); the answer is a JSON "
+    'message `{"transcription", "llama", …}` and then the spoken reply as one binary WAV; the '
+    'socket stays open and remembers. Where nothing was said, `"event": "no_speech"` comes '
+    "alone. Streaming (`?stream=1`): JSON events `transcription`, `delta`, `reply`, "
+    '`audio_start`, binary s16le chunks, `end`; a new recording, or `{"event": "cancel"}`, '
+    'interrupts. Errors are `{"error": …}`; the socket stays open for the next turn.'
+)
+
+
+def install(app: Flask, parts: Parts, settings: AgentSettings) -> None:
+    """Serve ``/ws``."""
+
+    @ws_route(
+        app,
+        "/ws",
+        max_sessions=settings.max_sessions,
+        summary="Converse",
+        tag="Conversation",
+        description=_DESCRIPTION,
+    )
+    def converse(socket: Socket) -> None:
+        memory = Conversation(
+            settings.memory_turns, settings.llm_context - settings.reply_max_tokens
+        )
+        streaming = request.args.get("stream", "").lower() in ("1", "true", "yes")
+        session = _Session(socket, parts, settings, memory, request.args.get("language"))
+        session.run(streaming)
+
+
+class _Session:
+    """One socket."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        parts: Parts,
+        settings: AgentSettings,
+        memory: Conversation,
+        language: str | None,
+    ) -> None:
+        self._socket = socket
+        self._parts = parts
+        self._settings = settings
+        self._memory = memory
+        self._language = language or None
+        self._turn: threading.Thread | None = None
+        self._cancel = threading.Event()
+
+    def run(self, streaming: bool) -> None:
+        """Serve turns until the peer leaves or falls silent."""
+        try:
+            while True:
+                message = self._socket.receive(self._settings.idle_timeout_s)
+                if message is None:
+                    if not self._socket.closed:
+                        self._socket.close(1000, "idle")
+                    return
+                if isinstance(message, str):
+                    streaming = self._control(message, streaming)
+                elif streaming:
+                    self._interrupt()
+                    self._start(message)
+                else:
+                    self._answer(message)
+        finally:
+            self._interrupt()
+
+    def _control(self, message: str, streaming: bool) -> bool:
+        """Act on a JSON message; whether the dialect is the streaming one from now on."""
+        try:
+            command = json.loads(message)
+            if not isinstance(command, dict):
+                raise ValueError
+        except ValueError:
+            self._socket.send_json(
+                MalformedRequest("send a recording as a binary message, or a JSON object").body()
+            )
+            return streaming
+        if command.get("event") == "cancel":
+            self._interrupt()
+            return streaming
+        known = {"stream", "language"}
+        if not known & set(command):
+            self._socket.send_json(
+                InvalidRequest(f"known fields: {', '.join(sorted(known))}, event").body()
+            )
+            return streaming
+        if isinstance(command.get("language"), str):
+            self._language = command["language"] or None
+        return bool(command.get("stream", streaming))
+
+    def _events(self, audio: bytes) -> Iterator[Event]:
+        if len(audio) > self._settings.max_body_bytes:
+            raise TooLarge(f"a recording may have {self._settings.max_body_bytes} bytes")
+        return run_turn(self._parts, Question(audio, language=self._language), self._memory)
+
+    def _answer(self, audio: bytes) -> None:
+        """The classic dialect: everything in its order, in this thread."""
+        turn = Collected()
+        told = False
+        try:
+            for event in self._events(audio):
+                turn.add(event)
+                # The JSON goes out as soon as the text is whole; speech is under way meanwhile.
+                if isinstance(event, ReplyWritten):
+                    self._socket.send_json(turn.answer().model_dump(exclude_none=True))
+                    told = True
+                if isinstance(event, Fault):
+                    log.warning("turn failed in part", extra={"stage": event.stage})
+        except MeshError as error:
+            self._socket.send_json(error.body())
+            return
+        if failure := turn.fault("llm"):
+            self._socket.send_json(
+                {**turn.answer().model_dump(exclude_none=True), **failure.body()}
+            )
+            return
+        if not told:
+            self._socket.send_json(turn.answer().model_dump(exclude_none=True))
+            return
+        failure = turn.fault("tts")
+        wav = turn.wav()
+        if failure is not None or wav is None:
+            # A reply that was cut short must not look whole.
+            missing = failure or MeshError("there was nothing to speak", code="nothing_to_speak")
+            self._socket.send_json(missing.body())
+            return
+        self._socket.send(wav)
+
+    def _start(self, audio: bytes) -> None:
+        """The streaming dialect: the turn runs beside this thread, which listens on."""
+        self._cancel = threading.Event()
+        self._turn = threading.Thread(
+            target=self._stream,
+            args=(audio, self._cancel, request_id.get()),
+            name="turn",
+            daemon=True,
+        )
+        self._turn.start()
+
+    def _interrupt(self) -> None:
+        """Cancel the turn under way, if any, and wait until it has let go."""
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            self._cancel.set()
+            turn.join()
+
+    def _stream(self, audio: bytes, cancel: threading.Event, caller: str) -> None:
+        token = request_id.set(caller)
+        events: Iterator[Event] = iter(())
+        try:
+            events = self._events(audio)
+            for message in stream_messages(events):
+                if cancel.is_set():
+                    self._send({"event": "cancelled"})
+                    return
+                self._send(message)
+        except (ConnectionClosed, OSError):
+            log.debug("peer left during a turn")
+        except Exception as error:
+            self._report(as_mesh_error(error))
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+            request_id.reset(token)
+
+    def _send(self, message: dict[str, Any] | bytes) -> None:
+        if isinstance(message, bytes):
+            self._socket.send(message)
+        else:
+            self._socket.send_json(message)
+
+    def _report(self, error: MeshError) -> None:
+        try:
+            self._socket.send_json({"event": "error", **error.body()})
+        except (ConnectionClosed, OSError):
+            log.debug("peer left before the error was told")
