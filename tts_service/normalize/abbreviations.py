@@ -13,7 +13,7 @@ _ENDING = {
            "Corp.": "Corporation", "Jr.": "Junior", "Ave.": "Avenue", "Blvd.": "Boulevard",
            "Rd.": "Road", "Bros.": "Brothers", "Dept.": "Department", "et al.": "and others",
            "a.k.a.": "also known as", "B.C.": "B C", "A.D.": "A D", "U.S.": "U S", "U.K.": "U K",
-           "U.S.A.": "U S A", "Ph.D.": "P H D", "ft.": "feet", "in.": "in."},
+           "U.S.A.": "U S A", "Ph.D.": "P H D", "ft.": "feet"},
     "es": {"etc.": "etcétera", "Ltda.": "Limitada", "S.A.": "ese a", "S. A.": "ese a",
            "S.L.": "ese ele", "Cía.": "Compañía", "EE. UU.": "Estados Unidos",
            "EE.UU.": "Estados Unidos", "a. C.": "antes de Cristo", "a.C.": "antes de Cristo",
@@ -50,7 +50,7 @@ _LEADING = {
     "fr": {"M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames",
            "Mlle": "mademoiselle", "Mlles": "mesdemoiselles", "Mme.": "madame",
            "Mlle.": "mademoiselle", "Dr": "docteur", "Dr.": "docteur", "Pr": "professeur",
-           "Pr.": "professeur", "Me": "maître", "av.": "avenue", "Av.": "avenue",
+           "Pr.": "professeur", "av.": "avenue", "Av.": "avenue",
            "bd": "boulevard", "bd.": "boulevard", "Bd": "boulevard", "boul.": "boulevard",
            "St": "saint", "Ste": "sainte", "p. ex.": "par exemple", "p.ex.": "par exemple",
            "c.-à-d.": "c'est-à-dire", "tél.": "téléphone", "Tél.": "téléphone", "env.": "environ",
@@ -65,7 +65,7 @@ _LEADING = {
            "On.": "onorevole", "p.zza": "piazza", "P.zza": "piazza", "c.so": "corso",
            "C.so": "corso", "v.le": "viale", "V.le": "viale", "pag.": "pagina", "pagg.": "pagine",
            "cap.": "capitolo", "p. es.": "per esempio", "p.es.": "per esempio",
-           "ad es.": "ad esempio", "tel.": "telefono", "Tel.": "telefono", "sec.": "secolo",
+           "ad es.": "ad esempio", "tel.": "telefono", "Tel.": "telefono", 
            "vol.": "volume", "fig.": "figura", "ca.": "circa", "max.": "massimo", "S.": "san",
            "n.": "numero", "es.": "esempio", "cfr.": "confronta", "nr.": "numero"},
     "pt": {"Sr.": "senhor", "Sra.": "senhora", "Srta.": "senhorita", "Srs.": "senhores",
@@ -80,8 +80,9 @@ _LEADING = {
            "apto.": "apartamento", "Ap.": "apartamento", "séc.": "século"},
 }  # fmt: skip
 _PAGE = {"en": "page", "es": "página", "fr": "page", "it": "pagina", "pt": "página"}
-_STREET = re.compile(r"\b([A-Z][a-z]+|\d+(?:st|nd|rd|th)) (St|Dr)\.(?!\w)(?! [A-Z])")
+_STREET = re.compile(r"\b(?!In |At |On |The |And )([A-Z][a-z]+|\d+(?:st|nd|rd|th)) (St|Dr)\.(?!\w)(?! [A-Z])")
 _SAINT = re.compile(r"\b(St|Dr)\.(?= ?[A-Z])")
+_DOM = re.compile(r"\bD\.(?= [A-ZÀ-Ý][a-zà-ÿ]*[^a\Wà-ÿ]\b)")
 _NEW_SENTENCE = re.compile(r"\s*$|\s+[A-ZÀ-Ý¿¡«“\"]")
 
 
@@ -92,7 +93,8 @@ def _patterns(code: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[s
 
     return (
         re.compile(
-            rf"(?<![\w.])({alternatives(_LEADING[code])})(?=\s*[\w#]|\s*$)(?<![A-Za-z](?=\w))"
+            rf"(?<![\w.])(?<![A-Z]\. )({alternatives(_LEADING[code])})"
+            r"(?=\s+[\w#+(]|(?<=\.)\d|(?<=\.)[A-ZÀ-Ý][a-zà-ÿ]|\s*$|(?<=/)\w)"
         ),
         re.compile(rf"(?<![\w.])({alternatives(_ENDING[code])})(?!\w)"),
         re.compile(r"(?<![\w.])p\. ?(?=\d)"),
@@ -104,16 +106,22 @@ def abbreviations(text: str, language: Language) -> str:
     code = language.code
     leading, ending, page = _patterns(code)
     if code == "en":
-        text = _STREET.sub(lambda m: f"{m[1]} {'Street' if m[2] == 'St' else 'Drive'}", text)
+        text = _STREET.sub(
+            lambda m: f"{m[1]} {'Street' if m[2] == 'St' else 'Drive'}{_stop(m, '.')}", text
+        )
         text = _SAINT.sub(lambda m: "Saint" if m[1] == "St" else "Doctor", text)
+    if code == "pt":
+        text = _DOM.sub("Dom", text)
+    if code == "fr":
+        text = re.sub(r"\bS(t|te)-(?=[A-ZÀ-Ý])", lambda m: f"Saint{m[1][1:]}-", text)
     text = leading.sub(lambda m: _cased(m, _LEADING[code][m[1]]), text)
     text = ending.sub(lambda m: _ENDING[code][m[1]] + _stop(m), text)
     return page.sub(f"{_PAGE[code]} ", text)
 
 
-def _stop(found: re.Match[str]) -> str:
+def _stop(found: re.Match[str], mark: str = "") -> str:
     rest = found.string[found.end() :]
-    return "." if found[1].endswith(".") and _NEW_SENTENCE.match(rest) else ""
+    return "." if (mark or found[1]).endswith(".") and _NEW_SENTENCE.match(rest) else ""
 
 
 def _cased(found: re.Match[str], spoken: str) -> str:

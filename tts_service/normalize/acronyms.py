@@ -8,43 +8,32 @@ from tts_service.normalize.letters import spell
 from tts_service.normalize.locales import Language
 
 _SAID = frozenset(
-    "NASA NATO OTAN UNESCO UNICEF FIFA UEFA OPEC OPEP OMS SIDA AIDS COVID RADAR LASER SONAR SIM PIN GIF "
-    "RAM ROM NAFTA OVNI OVNIS UFO ASCII YOLO JPEG FNAC IKEA FIAT ANSA CONI RAI PETA EFTA FAO "
-    "INTERPOL EUROPOL UNIX LINUX CAPTCHA WIFI SEAT LEGO VISA MERCOSUR MERCOSUL ENEM IBAMA FUNAI "
-    "PIB IVA NIE TIE BOE INSEE SMIC ENA PACS SAMU ISTAT INPS IRPEF POC CEO_ LED AVE RENFE ".replace(
-        "CEO_", ""
-    ).split()
+    "NASA NATO OTAN UNESCO UNICEF FIFA UEFA OPEC OPEP COVID RADAR LASER SONAR SIM PIN GIF RAM ROM "
+    "NAFTA OVNI ASCII JPEG FNAC IKEA FIAT INTERPOL EUROPOL UNIX CAPTCHA WIFI SEAT LEGO VISA PETA "
+    "MERCOSUR MERCOSUL ENEM IBAMA FUNAI RENFE INSEE PACS SAMU SMIC ISTAT INPS IRPEF".split()
 )
-_SPELLED = {
-    "en": frozenset("RAI PIB IVA NIE TIE BOE OMS AVE LED UFO FAO SIDA PACS ENA".split()),
-    "es": frozenset("OMS RAI PACS".split()) - {"OMS"} | {"UFO"},
-    "fr": frozenset({"PIB", "OMS", "IVA", "UFO", "LED"}),
-    "it": frozenset({"OMS", "PIB"}) - {"PIB"},
-    "pt": frozenset({"OMS", "UFO"}),
-}
-_EXTRA = {
-    "en": frozenset(),
-    "es": frozenset({"ONU", "ONG", "UE", "USA"}) - {"ONG", "UE"},
-    "fr": frozenset(),
-    "it": frozenset({"ONU", "USA"}),
-    "pt": frozenset({"ONU", "USA"}),
+"""Acronyms that are words in all five languages, as far as they are known there at all."""
+_SAID_IN = {
+    "en": frozenset({"AIDS", "DARE"}),
+    "es": frozenset("ONU SIDA IVA PIB AVE LED".split()) ,
+    "fr": frozenset({"SIDA", "ENA", "FAO"}),
+    "it": frozenset({"ONU", "IVA", "RAI", "PIL", "AIDS", "USA", "LED", "FAO"}),
+    "pt": frozenset({"ONU", "AIDS", "PIB", "SUS", "LED"}),
 }
 _FIXED = {"en": {"OK": "okay", "PhD": "P H D"}, "es": {"OK": "okey"}, "fr": {"OK": "okay"},
           "it": {"OK": "okay"}, "pt": {"OK": "okay"}}  # fmt: skip
 _CAPITALS = re.compile(
-    r"(?<![\w'’])([A-ZÀ-Ý]{2,6}|(?:[A-ZÀ-Ý]\.){2,6})(s)?(?=\b|[^\w]|\d|$)(?!['’]?[a-zà-ÿ])"
+    r"(?<![\w'’])([A-ZÀ-Ý]{2,6}|(?:[A-ZÀ-Ý]\.){2,6})(s)?(?![a-zà-ÿ]|['’](?!s\b)[a-zà-ÿ])"
 )
 _VOWELS = re.compile(r"[AEIOUYÀ-Ý]")
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_SHOUTED = re.compile(r"[A-ZÀ-Ý]{2,} +[A-ZÀ-Ý]{2,} +[A-ZÀ-Ý]{2,}")
 _CLUSTER = re.compile(r"[^AEIOUYÀ-Ý]{3}|^[^AEIOUYÀ-Ý]{2}(?<!BR|CR|DR|FR|GR|PR|TR|BL|CL|FL|GL|PL|CH|SH|ST)"
                       r"|[^AEIOUYÀ-ÝNSLRTXMDKZ]$|^[AEIOU]{2,3}$")  # fmt: skip
 
 
 def acronyms(text: str, language: Language) -> str:
     """Spell FBI, USB, S.O.S.; leave NASA and shouted text as words (in lower case)."""
-    words = _WORD.findall(text)
-    capital = sum(1 for word in words if word.isupper())
-    shouted = len(words) > 3 and capital * 2 > len(words)
+    shouted = bool(_SHOUTED.search(text))
     return _CAPITALS.sub(lambda found: _spoken(found, language, shouted), text)
 
 
@@ -56,7 +45,7 @@ def _spoken(found: re.Match[str], language: Language, shouted: bool) -> str:
     if (fixed := _FIXED[code].get(plain)) and not dotted:
         return fixed
     if not dotted and _is_said(plain, code, shouted):
-        return found.group() if plain in _SAID else plain.lower() + (found[2] or "")
+        return found.group() if plain in _SAID | _SAID_IN[code] else plain.lower() + (found[2] or "")
     # The last dot of S.O.S. may close the sentence as well.
     rest = found.string[found.end() :]
     stop = "." if dotted and (not rest.strip() or re.match(r"\s+[A-ZÀ-Ý]", rest)) else ""
@@ -66,9 +55,7 @@ def _spoken(found: re.Match[str], language: Language, shouted: bool) -> str:
 
 
 def _is_said(word: str, code: str, shouted: bool) -> bool:
-    if word in _SPELLED[code]:
-        return False
-    if word in _SAID or word in _EXTRA[code]:
+    if word in _SAID or word in _SAID_IN[code]:
         return True
     if not _VOWELS.search(word):
         return False

@@ -37,6 +37,7 @@ _URL = re.compile(
     rf"|(?<![\w@.-])(?:[A-Za-z0-9-]+\.)+(?:{_TOP})(?![\w-]|\.\w)(?:/[^\s<>\"']*)?"
 )
 _HANDLE = re.compile(r"(?<![\w@])([@#])([^\W\d]\w*)")
+_COUNTRY = re.compile(r"^[^/]*\.([A-Za-z]{2})(?=/|$)")
 _PART = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])")
 _TRAILING = re.compile(r"[.,;:!?)\]}»”…]+$")
@@ -61,8 +62,16 @@ def _read(address: str, language: Language) -> str:
     body = address[: len(address) - len(end)] if end else address
     body = re.sub(r"^(?:https?://)?(?:www\.)?", "", body).rstrip("/")
     signs = _SIGNS[language.code]
+    country = _COUNTRY.search(body)
+    spelled = country[1] if country else ""
+    if spelled.lower() in _WORDS_AS_ENDINGS[language.code].split():
+        spelled = ""
     spoken = [
-        signs.get(part, "") if not part[0].isalnum() else _piece(part, language)
+        signs.get(part, "")
+        if not part[0].isalnum()
+        else spell(part, language)
+        if part == spelled
+        else _piece(part, language)
         for part in _PART.findall(_CAMEL.sub(" ", body))
     ]
     return " ".join(word for word in spoken if word) + end
@@ -71,8 +80,6 @@ def _read(address: str, language: Language) -> str:
 def _piece(part: str, language: Language) -> str:
     if part.isdigit() or part.lower() in ("com", "org", "net"):
         return part
-    if len(part) == 2 and part.lower() in _WORDS_AS_ENDINGS[language.code].split():
-        return part.lower()
-    if len(part) <= 2 or not _VOWEL.search(part):
+    if not _VOWEL.search(part) or len(part) == 1:
         return spell(part, language)
     return part.lower() if part.isupper() else part

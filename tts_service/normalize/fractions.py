@@ -10,7 +10,7 @@ from tts_service.normalize.locales import Language
 from tts_service.normalize.words import cardinal, ordinal
 
 _CHARACTERS = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅒"
-_CHARACTER = re.compile(rf"(\d*) ?([{_CHARACTERS}])")
+_CHARACTER = re.compile(rf"(?:(\d+) ?)?([{_CHARACTERS}])")
 _SLASHED = re.compile(r"(?<![\w./,])(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\w/]|[.,]\d)")
 _HALVES = {"en": ("half", "halves"), "es": ("medio", "medios"), "fr": ("demi", "demis"),
            "it": ("mezzo", "mezzi"), "pt": ("meio", "meios")}  # fmt: skip
@@ -41,10 +41,10 @@ def _slashed(found: re.Match[str], language: Language) -> str:
     if not (0 < above < below <= 10):
         whole = f"{found[1]} " if found[1] else ""
         return f"{whole}{found[2]} {found[3]}"
-    return _whole(found[1] or "", language) + _spoken(above, below, language)
+    return _whole(found[1], language) + _spoken(above, below, language)
 
 
-def _whole(digits: str, language: Language) -> str:
+def _whole(digits: str | None, language: Language) -> str:
     if not digits:
         return ""
     return f"{cardinal(int(digits[:15]), language)} {_AND[language.code]} "

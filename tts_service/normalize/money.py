@@ -86,7 +86,7 @@ _SHORT_SCALES = {
 def _patterns(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
     number = pattern(language)
     signs = "|".join(re.escape(sign) for sign in _SIGNS)
-    scale = rf"(?:[ \u00a0]?(?:{_SCALES[language.code]})\b|[kKM](?!\w))"
+    scale = rf"(?:[ \u00a0]?(?:{_SCALES[language.code]})\b|[ \u00a0]?[kKM](?!\w))"
     return (
         re.compile(
             rf"(?<![\w$])(-?)({signs}|(?:{_CODES})\b)[ \u00a0]?({number})({scale})?(?!\d|[.,]\d)"

@@ -47,14 +47,20 @@ def _reader(language: Language) -> re.Pattern[str]:
     )
 
 
-_DECADE = re.compile(r"(?<![\w.,])(['’]?)(\d{2}|\d{4})(?:'|’)?s\b")
+_DECADE = re.compile(r"(?<![\w.,])['’]?(\d{2}|\d{4})['’]?s\b")
+_SHORT_YEAR = re.compile(r"(?<!\w)['’](?=\d\d(?!\d))")
+_FEET = re.compile(r"(?<!\d)(\d)['’](\d{1,2})(?:[\"”]|''|(?!\w))")
+_UNO = re.compile(r"(?:s[^aeiou]|z|gn|ps|x|y|pn)", re.IGNORECASE)
 
 
 def numbers(text: str, language: Language) -> str:
     """Spell every number that is left, agreeing with the noun after it where there is one."""
     if language.code == "en":
+        text = _FEET.sub(r"\1 foot \2", text)
         text = _DECADE.sub(lambda found: _decade(found, language), text)
-    return _reader(language).sub(lambda found: _spaced(found, language), text)
+    text = _SHORT_YEAR.sub("", text)
+    spoken = _reader(language).sub(lambda found: _spaced(found, language), text)
+    return spoken.replace("\0 ", "")
 
 
 def _spaced(found: re.Match[str], language: Language) -> str:
@@ -83,7 +89,16 @@ def _spoken(found: re.Match[str], language: Language) -> str:
     value = int(whole)
     if language.code == "en" and found[2] == whole and _is_year(found, value):
         return sign + year(value, language)
+    if language.code == "it" and value == 1 and noun:
+        return sign + _italian_one(noun, counted)
     return sign + cardinal(value, language, counted or "m", noun=bool(noun))
+
+
+def _italian_one(noun: str, kind: str | None) -> str:
+    """The article that one is before a noun: un, uno, una or un' (\\0: the space goes)."""
+    if kind == "f":
+        return "un'\0" if noun[0].lower() in "aeiouàèéìòù" else "una"
+    return "uno" if _UNO.match(noun) else "un"
 
 
 def split(written: str, language: Language) -> tuple[str, str, str]:
@@ -109,6 +124,8 @@ def _noun_after(text: str, end: int, language: Language) -> str:
     found = _NOUN.match(text, end)
     if found is None or found[1].lower() in _SMALL_WORDS:
         return ""
+    if found[1] == "mil" and found[2]:
+        return found[2]  # duas mil pessoas
     # An adjective in between (2 grandes casas) does not show gender; the word behind it may.
     if found[2] and gender(found[1], language.code) is None and found[1][-1:] in "es":
         if gender(found[2], language.code) and found[2].lower() not in _SMALL_WORDS:
@@ -127,8 +144,8 @@ def _is_year(found: re.Match[str], value: int) -> bool:
 
 
 def _decade(found: re.Match[str], language: Language) -> str:
-    value = int(found[2])
-    if value % 10 or (len(found[2]) == 2 and value < 20):
+    value = int(found[1])
+    if value % 10 or (len(found[1]) == 2 and value < 20):
         return found.group()
     spoken = year(value, language) if value > 99 else cardinal(value, language)
     return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"

@@ -44,5 +44,7 @@ def _spoken(found: re.Match[str], language: Language) -> str:
         return found.group()  # more likely degrees
     kind = "f" if ending in _FEMININE else "m"
     noun = following is not None and gender(following[1], language.code) != "f"
+    if value == 2 and ending in ("nd", "nde", "nds", "ndes") and language.code == "fr":
+        return {"nd": "second", "nde": "seconde"}.get(ending, ending.replace("nd", "second"))
     plural = ending.endswith("s") and language.code == "fr" and ending not in ("es",)
     return ordinal(value, language, kind, noun=noun) + ("s" if plural else "")

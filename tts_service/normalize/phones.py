@@ -8,7 +8,7 @@ from tts_service.normalize.locales import Language
 from tts_service.normalize.words import cardinal, digits
 
 _NUMBER = re.compile(
-    r"(?<![\w.,/$€£-])(\+\d{1,3}[ .-]?)?(\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ .\u00a0-]\d{2,5}){1,5}(?![\w/%€$£°]|[.,]\d)"
+    r"(?<![\w.,/$€£-])(\+\d{1,3}[ .-]?)?(\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ .\u00a0-]\d{2,8}){1,5}(?![\w/%€$£°]|[.,]\d)"
 )
 _PLAIN = re.compile(r"(?<![\w.,/-])\+?\d{10,15}(?![\w/]|[.,]\d)")
 _GROUPS = re.compile(r"\d+")
@@ -28,7 +28,7 @@ def _spoken(found: re.Match[str], language: Language) -> str:
     groups = _GROUPS.findall(found.group())
     if not _is_phone(found, groups, language):
         return found.group()
-    if language.code == "fr" and all(len(group) == 2 for group in groups):
+    if language.code == "fr" and len(groups) > 3 and all(len(each) == 2 for each in groups[-4:]):
         spoken = [_pair(group, language) for group in groups]
     else:
         spoken = [digits(group, language) for group in groups]
@@ -37,7 +37,7 @@ def _spoken(found: re.Match[str], language: Language) -> str:
 
 
 def _pair(group: str, language: Language) -> str:
-    if group[0] == "0":
+    if group[0] == "0" or len(group) > 2:
         return digits(group, language)
     return cardinal(int(group), language)
 

@@ -41,6 +41,9 @@ _ENGLISH_RULERS = (
     "|Frederick|Peter|Gregory|Napoleon|Philip|Catherine|Nicholas|Alexander|Alfonso|Ferdinand|Joseph"
     "|Leopold|Ramses|Ramesses|Clement|Innocent|Urban|Ivan|Mary|Otto|Wilhelm|Umberto|Pedro|Felipe|Carlos"
 )
+_QUEENS = frozenset({"Isabel", "Elizabeth", "Beatriz", "Leonor", "Inés", "Beatrice"})
+_KINGS_IN_A = frozenset({"Luca", "Enea", "Elia", "Andrea", "Bonaventura", "Wamba"})
+_FIRST = re.compile(r"\b([A-ZÀ-Ý][a-zà-ÿ]+) I(er|re|ère)\b")
 _NAME = r"[A-ZÀ-Ý][a-zà-ÿ]+"
 
 
@@ -49,6 +52,8 @@ def roman(text: str, language: Language) -> str:
     century = _CENTURY[language.code]
     if century is not None:
         text = century.sub(lambda found: _century(found, language), text)
+    if language.code == "fr":
+        text = _FIRST.sub(lambda m: f"{m[1]} {'premier' if m[2] == 'er' else 'première'}", text)
     parts = re.compile(rf"\b({_PARTS[language.code]}) ({_NUMERAL})\b(?![.'’]\w)")
     text = parts.sub(lambda m: _part(m, language), text)
     # A lone I, V or X after a name may be a pronoun or an initial, except after a known ruler's.
@@ -113,7 +118,7 @@ def _ruler(found: re.Match[str], language: Language) -> str:
             return found.group()
     if language.code == "en":
         return f"{name} the {ordinal(value, language)}"
-    feminine = name.endswith("a") and name not in ("Luca", "Enea", "Elia", "Andrea", "Bonaventura")
+    feminine = name in _QUEENS or (name.endswith("a") and name not in _KINGS_IN_A)
     if language.code == "fr":
         return f"{name} {ordinal(1, language) if value == 1 else cardinal(value, language)}"
     if language.code == "it" or value <= 10:

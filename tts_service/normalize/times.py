@@ -16,8 +16,8 @@ _HOURS = re.compile(r"(?<![\w:.,/])([01]?\d|2[0-4])\s?[hH]\b(?!\w|/)")
 _DOTTED = {
     # Where a point may part hours from minutes, only the words around it tell a time from 10.30.
     "en": re.compile(r"(\b[Aa]t )(1?\d)\.([0-5]\d)(?= (?:in the|on|[aApP]\.?[mM]|tonight|today))"),
-    "es": re.compile(r"(\b(?:a|desde|hasta|sobre) las? )([01]?\d|2[0-3])\.([0-5]\d)(?![\w.,])"),
-    "it": re.compile(r"(\b(?:alle|dalle|ore|le) )([01]?\d|2[0-3])\.([0-5]\d)(?![\w.,])", re.I),
+    "es": re.compile(r"(\b(?:a|desde|hasta|sobre) las? )([01]?\d|2[0-3])\.([0-5]\d)(?!\w|[.,]\d)"),
+    "it": re.compile(r"(\b(?:alle|dalle|ore|le) )([01]?\d|2[0-3])\.([0-5]\d)(?!\w|[.,]\d)", re.I),
 }
 _PARTS = {
     "es": ("de la mañana", "de la tarde", "de la noche"),

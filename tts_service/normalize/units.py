@@ -20,7 +20,7 @@ _UNITS = {
     "lbs": "mass-pound", "oz": "mass-ounce", "l": "volume-liter", "L": "volume-liter",
     "ml": "volume-milliliter", "mL": "volume-milliliter", "cl": "volume-centiliter",
     "°C": "temperature-celsius", "ºC": "temperature-celsius", "°F": "temperature-fahrenheit",
-    "ºF": "temperature-fahrenheit", "°": "angle-degree", "K": "temperature-kelvin",
+    "ºF": "temperature-fahrenheit", "°": "angle-degree",
     "km/h": "speed-kilometer-per-hour", "kmh": "speed-kilometer-per-hour",
     "kph": "speed-kilometer-per-hour", "mph": "speed-mile-per-hour", "m/s": "speed-meter-per-second",
     "kB": "digital-kilobyte", "KB": "digital-kilobyte", "MB": "digital-megabyte",
@@ -72,8 +72,8 @@ def _percent(found: re.Match[str], language: Language) -> str:
 def _measure(found: re.Match[str], language: Language) -> str:
     unit, written = found[3], found[2]
     whole, mark, fraction = split(written, language)
-    if unit == "m" and language.code == "en" and found.string[: found.start()].endswith("$"):
-        return found.group()
+    if unit == "s" and found[0][-2].isdigit():
+        return found.group()  # 1990s
     value = float(f"{whole[:15]}.{fraction[:6] or 0}")
     plural = Locale.parse(language.cldr).plural_form(value if mark else int(whole[:15]))
     name = _name(_UNITS[unit], plural, language.cldr)

@@ -71,7 +71,7 @@ def ordinal(value: int, language: Language, gender: str = "m", *, noun: bool = F
     spoken = str(num2words(value, lang=language.words, to="ordinal")).replace(",", "")
     if language.code == "es":
         spoken = _ES_ORDINALS.get(
-            value, spoken.replace("décimo", "decimo", 1) if 12 < value < 20 else spoken
+            value, spoken.replace("décimo ", "decimo", 1) if 12 < value < 20 else spoken
         )
         if gender == "f":
             spoken = re.sub(r"o\b", "a", spoken)
