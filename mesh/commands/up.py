@@ -1,0 +1,138 @@
+"""``mesh up``: the whole mesh on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from rich.console import Console
+
+    from mesh.child import ServiceSpec
+    from mesh.supervisor import Supervisor, Tone
+
+_COLOURS = {"tts": "magenta", "stt": "cyan", "agent": "green", "gateway": "blue", "mesh": "bold"}
+_TONES = {"info": "", "good": "green", "bad": "yellow"}
+_SHOWN_LEVELS = frozenset({"WARNING", "ERROR", "CRITICAL"})
+_PORT = click.IntRange(1, 65535)
+
+
+@click.command
+@click.option("--port", type=_PORT, help="Of the gateway.  [PORT, 8000]")
+@click.option("--tts-port", type=_PORT, help="[TTS_PORT, 5000]")
+@click.option("--stt-port", type=_PORT, help="[STT_PORT, 5001]")
+@click.option("--agent-port", type=_PORT, help="[AGENT_PORT, 5002]")
+@click.option("--host", help="Where the gateway listens.  [BIND_HOST, 127.0.0.1]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=600,
+    show_default=True,
+    help="Give up when not everything is ready by then, seconds.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show every line that the services log.")
+def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
+    """Start the mesh: prepare the models, run the four services, restart what crashes.
+
+    Ctrl-C stops it; running answers get SHUTDOWN_GRACE_S seconds to finish. Logs are kept under
+    $VOICEMESH_HOME/run/logs.
+    """
+    from rich.console import Console
+
+    from mesh.commands.download import prepare
+    from mesh.environment import ROOT
+    from mesh.services import configured_models, local_services
+    from mesh.supervisor import Pace, Supervisor
+    from shared.settings import CommonSettings
+
+    # The services' own .env and voices folder are the repository's.
+    os.chdir(ROOT)
+    for name, value in options.items():
+        if value is not None:
+            os.environ["BIND_HOST" if name == "host" else name.upper()] = str(value)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    settings = CommonSettings()
+    services = local_services()
+    _require_ports(services)
+    prepare(configured_models(), settings.home, console)
+
+    def tell(name: str, text: str, tone: Tone) -> None:
+        console.print(f"{name:<8}", style=_COLOURS.get(name, ""), end="")
+        console.print(text, style=_TONES[tone])
+
+    def on_line(name: str, line: str) -> None:
+        if shown := line if verbose else worth_showing(line):
+            tell(name, shown, "info")
+
+    supervisor = Supervisor(
+        services,
+        folder=ROOT,
+        logs=settings.home / "run" / "logs",
+        tell=tell,
+        on_line=on_line,
+        pace=Pace(start_timeout=timeout, grace=settings.shutdown_grace_s + 5.0),
+    )
+    _obey_signals(supervisor, console)
+    console.print(f"mesh    starting {', '.join(spec.name for spec in services)}; Ctrl-C stops")
+    supervisor.run(lambda seconds: console.print(ready_line(services, seconds), style="bold green"))
+    console.print("mesh    stopped")
+
+
+def ready_line(services: Sequence[ServiceSpec], seconds: float) -> str:
+    """The one line that says that everything works, and where."""
+    *others, gateway = services
+    host = f"[{gateway.host}]" if ":" in gateway.host else gateway.host
+    ports = ", ".join(f"{spec.name} :{spec.port}" for spec in others)
+    return (
+        f"mesh    ready in {seconds:.1f} s: http://{host}:{gateway.port} "
+        f"(page, API; reference at /docs)  {ports}"
+    )
+
+
+def worth_showing(line: str) -> str:
+    """A log line as the console shows it: warnings and what is no log record; else empty."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(record, dict) or record.get("level") not in _SHOWN_LEVELS:
+        return ""
+    reason = record.get("reason")
+    return f"{record.get('message', '')}" + (f": {reason}" if reason else "")
+
+
+def _require_ports(services: Sequence[ServiceSpec]) -> None:
+    from mesh.ports import holder, is_free
+    from mesh.services import MEMBERS
+
+    variables = {member.name: member.port for member in MEMBERS}
+    taken = [spec for spec in services if not is_free(spec.port, spec.host)]
+    if taken:
+        raise click.ClickException(
+            "\n".join(
+                f"port {spec.port} of {spec.name} is taken by {holder(spec.port)}; "
+                f"stop it, or choose another: {variables[spec.name]}=… or "
+                f"--{variables[spec.name].lower().replace('_', '-')} …"
+                for spec in taken
+            )
+        )
+
+
+def _obey_signals(supervisor: Supervisor, console: Console) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if supervisor.stop.is_set():
+            supervisor.hurry.set()
+            return
+        supervisor.stop.set()
+        if number == signal.SIGINT:
+            console.print("\nmesh    stopping; Ctrl-C again kills")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)

@@ -1,0 +1,45 @@
+"""``mesh voices``: the voice catalogue."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from mesh.connection import Connection, connected
+
+
+@click.command
+@click.option("--json", "as_json", is_flag=True, help="The catalogue as the mesh answers it.")
+@click.option("--language", help="Only voices that speak it.")
+@connected
+def command(as_json: bool, language: str | None, connection: Connection) -> None:
+    """List the voices there are."""
+    answer = connection.json("GET", "/v1/audio/voices")
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        return
+    voices = [voice for voice in answer["voices"] if not language or _speaks(voice, language)]
+    if not voices:
+        raise click.ClickException(f"no voice speaks '{language}'" if language else "no voices")
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("voice", "language", "gender", "engine", "licence", "also called", box=None)
+    for voice in voices:
+        table.add_row(
+            str(voice.get("id", "")),
+            str(voice.get("language", "")),
+            str(voice.get("gender", "")),
+            str(voice.get("engine", "")),
+            str(voice.get("licence", "")),
+            ", ".join(voice.get("aliases") or ()),
+        )
+    Console().print(table)
+
+
+def _speaks(voice: dict[str, Any], language: str) -> bool:
+    wanted = language.lower()
+    tags = [voice.get("language", ""), *(voice.get("languages") or ())]
+    return any(tag == wanted or tag.split("-")[0] == wanted for tag in map(str.lower, tags))

@@ -1,0 +1,108 @@
+"""HTTP to a gateway: answers, or the :class:`MeshError` that the gateway's error body names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from mesh.environment import gateway_url, token_of, variables
+from shared.errors import UpstreamTimeout, UpstreamUnavailable
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 600.0
+"""A long recording takes minutes on a slow machine."""
+
+CHUNK_BYTES = 8192
+
+
+class Connection:
+    """Talks to one gateway.
+
+    Args:
+        url: base URL.
+        token: bearer token, where the gateway wants one.
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the gateway is on this machine, where no proxy belongs in between."""
+        return (urlsplit(self.url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+
+    def _authorize(self, request: Any) -> Any:
+        request.headers.update(self.headers)
+        return request
+
+    @contextmanager
+    def request(self, method: str, path: str, **options: Any) -> Iterator[Any]:
+        """A streamed ``requests.Response`` with a status below 400.
+
+        Raises:
+            MeshError: of the kind that the answer names.
+            UpstreamUnavailable: nothing answers, or the answer broke off.
+            UpstreamTimeout: it took too long.
+        """
+        import requests
+
+        from shared.clients.faults import fault_from_response
+
+        session = requests.Session()
+        session.trust_env = not self.is_local
+        # As `auth`, not as a header: a .netrc entry for the host would replace the header.
+        session.auth = self._authorize
+        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+        try:
+            with (
+                session,
+                session.request(
+                    method, self.url + path, timeout=timeout, stream=True, **options
+                ) as response,
+            ):
+                if response.status_code >= 400:
+                    raise fault_from_response(response)
+                yield response
+        except requests.Timeout:
+            raise UpstreamTimeout(f"{self.url} did not answer in time") from None
+        except requests.exceptions.ChunkedEncodingError:
+            raise UpstreamUnavailable("the answer broke off: what came is not whole") from None
+        except requests.ConnectionError:
+            raise UpstreamUnavailable(
+                f"no mesh answers at {self.url}; start one with: mesh up"
+            ) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+            raise click.BadParameter(f"{self.url} is no URL", param_hint="--url") from None
+
+    def json(self, method: str, path: str, **options: Any) -> Any:
+        """The parsed JSON of an answer; raises as :meth:`request` does."""
+        with self.request(method, path, **options) as response:
+            return response.json()
+
+
+def connected(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--url`` and ``--token``, and the function a ``connection`` for them."""
+
+    @click.option("--url", help="Base URL of the gateway.  [MESH_URL, or this machine at PORT]")
+    @click.option("--token", help="Bearer token.  [MESH_TOKEN or API_TOKENS]")
+    @wraps(function)
+    def command(*args: Any, url: str | None, token: str | None, **kwargs: Any) -> None:
+        known = variables()
+        function(
+            *args,
+            connection=Connection(url or gateway_url(known), token or token_of(known)),
+            **kwargs,
+        )
+
+    return command

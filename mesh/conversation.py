@@ -1,0 +1,112 @@
+"""Turns of a spoken conversation over the gateway's ``/ws``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import websocket
+
+from mesh.connection import CONNECT_TIMEOUT_S, Connection
+from shared.clients.faults import fault_from_body
+from shared.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
+
+TURN_TIMEOUT_S = 300.0
+"""A language model that has to be fetched or loaded first takes this long at worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its answer; ``audio`` is a WAV file, empty where nothing was said."""
+
+    transcription: str
+    reply: str
+    audio: bytes
+    details: dict[str, Any]
+
+
+class Conversation:
+    """A socket that remembers its turns. Use it in a ``with`` statement.
+
+    Raises:
+        MeshError: of the kind that the gateway's refusal names.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        url = "ws" + connection.url.removeprefix("http") + "/ws"
+        self._url = connection.url
+        try:
+            self._socket = websocket.create_connection(
+                url,
+                timeout=CONNECT_TIMEOUT_S,
+                header=[f"{name}: {value}" for name, value in connection.headers.items()],
+                suppress_origin=True,
+                http_no_proxy=["*"] if connection.is_local else None,
+            )
+        except websocket.WebSocketBadStatusException as error:
+            raise _refusal(error) from None
+        except (websocket.WebSocketException, OSError, ValueError):
+            raise UpstreamUnavailable(
+                f"no mesh answers at {connection.url}; start one with: mesh up"
+            ) from None
+        self._socket.settimeout(TURN_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close(timeout=1)
+
+    def ask(self, audio: bytes) -> Turn:
+        """Send a recording; wait for the words and for the spoken answer.
+
+        Raises:
+            MeshError: the turn failed, and this is why.
+            UpstreamTimeout: no answer came in time.
+            UpstreamUnavailable: the connection broke.
+        """
+        words: dict[str, Any] = {}
+        try:
+            self._socket.send_binary(audio)
+            while True:
+                opcode, data = self._socket.recv_data()
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    raise _closed(data)
+                if opcode == websocket.ABNF.OPCODE_BINARY:
+                    return _turn(words, data)
+                event = json.loads(data)
+                if "error" in event:
+                    raise fault_from_body(event, 500)
+                if "transcription" in event:
+                    words = event
+        except websocket.WebSocketTimeoutException:
+            raise UpstreamTimeout("the mesh did not answer in time") from None
+        except (websocket.WebSocketException, OSError, ValueError):
+            raise UpstreamUnavailable("the conversation broke off") from None
+
+
+def _turn(words: dict[str, Any], audio: bytes) -> Turn:
+    rest = {k: v for k, v in words.items() if k not in ("transcription", "llama")}
+    return Turn(str(words.get("transcription") or ""), str(words.get("llama") or ""), audio, rest)
+
+
+def _refusal(error: Any) -> MeshError:
+    try:
+        body = json.loads(error.resp_body or b"")
+    except ValueError:
+        body = None
+    return fault_from_body(body, error.status_code)
+
+
+def _closed(data: bytes) -> MeshError:
+    reason = data[2:].decode(errors="replace")
+    return UpstreamUnavailable(
+        f"the mesh ended the conversation: {reason}" if reason else "the mesh hung up"
+    )

@@ -1,0 +1,139 @@
+"""The four services of a local mesh: their commands, ports, engines and models, from the settings.
+
+The commands are those that the containers run; only addresses differ.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from mesh.child import ServiceSpec
+from shared.errors import InvalidRequest
+
+LOOPBACK = "127.0.0.1"
+_EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A service of the mesh: where its parts are, and the variables that configure it."""
+
+    name: str
+    package: str
+    settings: str
+    port: str
+    engines: str = ""
+    url: str = ""
+
+
+MEMBERS = (
+    Member("tts", "tts_service", "TtsSettings", "TTS_PORT", "TTS_ENGINES", "TTS_URL"),
+    Member("stt", "stt_service", "SttSettings", "STT_PORT", "STT_ENGINES", "STT_URL"),
+    Member("agent", "voice_agent", "AgentSettings", "AGENT_PORT", "LLM_ENGINES", "AGENT_URL"),
+    Member("gateway", "gateway", "GatewaySettings", "PORT"),
+)
+"""In the order of their start: each one needs only those before it."""
+
+_MODELS = {
+    "kokoro": ("kokoro", "kokoro-voices", "resemblyzer"),
+    "whisper": ("whisper-base",),
+    "embedded": ("smollm2",),
+}
+"""Engine → models of the catalogue. Voice matching, which needs resemblyzer, is Kokoro's."""
+
+_OWN_MODEL = {"whisper": ("WHISPER_MODEL", "base"), "embedded": ("LLM_MODEL_PATH", "")}
+"""Engine → the variable that replaces its model, and the value that means the catalogue's."""
+
+
+def load_settings(member: Member) -> Any:
+    """The service's settings from the environment and ``.env``.
+
+    Raises:
+        InvalidRequest: a value is wrong; the message names the variable.
+    """
+    from pydantic import ValidationError
+
+    cls = getattr(importlib.import_module(f"{member.package}.settings"), member.settings)
+    try:
+        return cls()
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part).upper() for part in fault['loc']) or member.name}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        raise InvalidRequest("the settings are wrong: " + "; ".join(lines)) from None
+
+
+def setting(settings: Any, variable: str) -> Any:
+    """The value of the field that ``variable`` sets.
+
+    Raises:
+        KeyError: no field is set by it.
+    """
+    from pydantic import AliasChoices
+
+    for name, field in type(settings).model_fields.items():
+        alias = field.validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [alias or name.upper()]
+        if variable in names:
+            return getattr(settings, name)
+    raise KeyError(variable)
+
+
+def configured_models() -> list[str]:
+    """Names of the models that the configured engines need."""
+    names: list[str] = []
+    for member in MEMBERS:
+        if not member.engines:
+            continue
+        settings = load_settings(member)
+        for engine in setting(settings, member.engines):
+            if engine in _OWN_MODEL and not _uses_catalogue(settings, *_OWN_MODEL[engine]):
+                continue
+            names += _MODELS.get(engine, ())
+    return list(dict.fromkeys(names))
+
+
+def _uses_catalogue(settings: Any, variable: str, default: str) -> bool:
+    return str(setting(settings, variable) or "") == default
+
+
+def local_services() -> list[ServiceSpec]:
+    """What ``mesh up`` runs.
+
+    Raises:
+        InvalidRequest: a setting is wrong.
+    """
+    loaded = {member.name: load_settings(member) for member in MEMBERS}
+    ports = {m.name: int(setting(loaded[m.name], m.port)) for m in MEMBERS}
+    urls = {m.url: f"http://{LOOPBACK}:{ports[m.name]}" for m in MEMBERS if m.url}
+    front = str(loaded["gateway"].bind_host)
+    specs = []
+    for member in MEMBERS:
+        # Only the gateway is meant to be reached from elsewhere.
+        host = front if member.name == "gateway" else LOOPBACK
+        specs.append(
+            ServiceSpec(
+                member.name,
+                _gunicorn(member.package),
+                ports[member.name],
+                _EVERYWHERE.get(host, host),
+                {
+                    **urls,
+                    member.port: str(ports[member.name]),
+                    "BIND_HOST": host,
+                    "PYTHONUNBUFFERED": "1",
+                },
+            )
+        )
+    return specs
+
+
+def _gunicorn(package: str) -> tuple[str, ...]:
+    return (
+        *(sys.executable, "-m", "gunicorn"),
+        *("-c", f"{package}/gunicorn.conf.py", f"{package}.app:create_app()"),
+    )

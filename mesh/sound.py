@@ -1,0 +1,152 @@
+"""Microphone and loudspeaker: through ``sounddevice`` where installed, else ALSA's programs.
+
+Neither is a dependency: a server has no sound card. Samples are mono s16le throughout.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from shared.errors import NotReady
+from shared.pcm import AudioFormat
+from shared.wav import HEADER_BYTES, wav_header
+
+RECORD_RATE = 16_000
+"""What speech recognition works at, Hz."""
+
+_INSTALL = "run: .venv/bin/pip install sounddevice  (or: sudo apt install alsa-utils)"
+
+
+def _sounddevice() -> Any | None:
+    """The module, or None where it is missing or finds no PortAudio library."""
+    if find_spec("sounddevice") is None:
+        return None
+    try:
+        return importlib.import_module("sounddevice")
+    except OSError:
+        return None
+
+
+def require_player() -> None:
+    """Raises NotReady, with the command that helps, where nothing here can play sound."""
+    if _sounddevice() is None and shutil.which("aplay") is None:
+        raise NotReady(
+            f"nothing here can play sound; write a file with --output, or {_INSTALL}",
+            code="no_player",
+        )
+
+
+def require_recorder() -> None:
+    """Raises NotReady, with the command that helps, where nothing here can record."""
+    if _sounddevice() is None and shutil.which("arecord") is None:
+        raise NotReady(
+            f"no microphone can be read; talk with a file (mesh talk question.wav), or {_INSTALL}",
+            code="no_recorder",
+        )
+
+
+def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
+    """Play samples as they come.
+
+    Raises:
+        NotReady: there is no player, or it failed.
+    """
+    require_player()
+    if (device := _sounddevice()) is not None:
+        try:
+            with device.RawOutputStream(samplerate=rate, channels=1, dtype="int16") as out:
+                for chunk in _whole_samples(chunks):
+                    out.write(chunk)
+        except device.PortAudioError as error:
+            raise NotReady(f"the loudspeaker failed: {error}", code="no_player") from None
+        return
+    command = ["aplay", "-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(rate), "-"]
+    player = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert player.stdin is not None  # noqa: S101
+    try:
+        for chunk in _whole_samples(chunks):
+            player.stdin.write(chunk)
+    except BrokenPipeError:
+        pass  # it ended early; why, it says below
+    _, words = player.communicate()
+    if player.returncode:
+        raise NotReady(f"aplay failed: {_last_line(words)}", code="no_player")
+
+
+def play_wav(wav: bytes) -> None:
+    """Play a WAV file as the mesh makes them: 44 bytes of header, mono s16le."""
+    (rate,) = struct.unpack_from("<I", wav, 24)
+    play_pcm([wav[HEADER_BYTES:]], rate)
+
+
+def record_wav(wait_for_end: Callable[[], None]) -> bytes:
+    """Record until ``wait_for_end`` returns; a WAV file of 16 kHz mono.
+
+    Raises:
+        NotReady: there is no recorder, or it failed.
+    """
+    require_recorder()
+    device = _sounddevice()
+    samples = _record_device(device, wait_for_end) if device else _record_alsa(wait_for_end)
+    return wav_header(AudioFormat(RECORD_RATE, 1), len(samples)) + samples
+
+
+def _record_device(device: Any, wait_for_end: Callable[[], None]) -> bytes:
+    parts: list[bytes] = []
+
+    def keep(data: Any, *_: Any) -> None:
+        parts.append(bytes(data))
+
+    try:
+        with device.RawInputStream(
+            samplerate=RECORD_RATE, channels=1, dtype="int16", callback=keep
+        ):
+            wait_for_end()
+    except device.PortAudioError as error:
+        raise NotReady(f"the microphone failed: {error}", code="no_recorder") from None
+    return b"".join(parts)
+
+
+def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
+    with tempfile.NamedTemporaryFile(suffix=".raw") as kept:
+        command = ["arecord", "-q", "-t", "raw", "-f", "S16_LE", "-c", "1"]
+        # Its own group: a Ctrl-C in the terminal is ours to handle.
+        recorder = subprocess.Popen(
+            [*command, "-r", str(RECORD_RATE), kept.name],
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+        try:
+            wait_for_end()
+            failed = recorder.poll()
+        finally:
+            recorder.send_signal(signal.SIGINT)
+            _, words = recorder.communicate(timeout=5)
+        if failed:
+            raise NotReady(f"arecord failed: {_last_line(words)}", code="no_recorder")
+        return Path(kept.name).read_bytes()
+
+
+def _whole_samples(chunks: Iterable[bytes]) -> Iterable[bytes]:
+    """The same bytes, never split within a 2-byte sample."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
+        cut = len(data) & ~1
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
+
+
+def _last_line(words: bytes) -> str:
+    lines = words.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no message"
