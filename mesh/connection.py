@@ -29,6 +29,8 @@ class Connection:
     """
 
     def __init__(self, url: str, token: str | None) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise click.BadParameter(f"{url} is no http URL", param_hint="--url")
         self.url = url.rstrip("/")
         self.token = token
 
@@ -82,8 +84,6 @@ class Connection:
             raise UpstreamUnavailable(
                 f"no mesh answers at {self.url}; start one with: mesh up"
             ) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
-            raise click.BadParameter(f"{self.url} is no URL", param_hint="--url") from None
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """The parsed JSON of an answer; raises as :meth:`request` does."""

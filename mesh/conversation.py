@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,16 +15,6 @@ from shared.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 
 TURN_TIMEOUT_S = 300.0
 """A language model that has to be fetched or loaded first takes this long at worst."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question and its answer; ``audio`` is a WAV file, empty where nothing was said."""
-
-    transcription: str
-    reply: str
-    audio: bytes
-    details: dict[str, Any]
 
 
 class Conversation:
@@ -64,15 +54,22 @@ class Conversation:
     ) -> None:
         self._socket.close(timeout=1)
 
-    def ask(self, audio: bytes) -> Turn:
+    def ask(self, audio: bytes, on_words: Callable[[str, str], None]) -> bytes:
         """Send a recording; wait for the words and for the spoken answer.
+
+        Args:
+            audio: a recording in any format that the mesh reads.
+            on_words: called with what was heard and with the reply, before the audio is there;
+                both are empty where nothing was said.
+
+        Returns:
+            The spoken reply, a WAV file; empty where nothing was said.
 
         Raises:
             MeshError: the turn failed, and this is why.
             UpstreamTimeout: no answer came in time.
             UpstreamUnavailable: the connection broke.
         """
-        words: dict[str, Any] = {}
         try:
             self._socket.send_binary(audio)
             while True:
@@ -80,21 +77,18 @@ class Conversation:
                 if opcode == websocket.ABNF.OPCODE_CLOSE:
                     raise _closed(data)
                 if opcode == websocket.ABNF.OPCODE_BINARY:
-                    return _turn(words, data)
+                    return bytes(data)
                 event = json.loads(data)
+                if "transcription" in event or event.get("event") == "no_speech":
+                    on_words(event.get("transcription") or "", event.get("llama") or "")
                 if "error" in event:
                     raise fault_from_body(event, 500)
-                if "transcription" in event:
-                    words = event
+                if event.get("event") == "no_speech":
+                    return b""
         except websocket.WebSocketTimeoutException:
             raise UpstreamTimeout("the mesh did not answer in time") from None
         except (websocket.WebSocketException, OSError, ValueError):
             raise UpstreamUnavailable("the conversation broke off") from None
-
-
-def _turn(words: dict[str, Any], audio: bytes) -> Turn:
-    rest = {k: v for k, v in words.items() if k not in ("transcription", "llama")}
-    return Turn(str(words.get("transcription") or ""), str(words.get("llama") or ""), audio, rest)
 
 
 def _refusal(error: Any) -> MeshError:

@@ -19,20 +19,45 @@ _EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not b
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A service of the mesh: where its parts are, and the variables that configure it."""
+    """A service of the mesh: its modules, and the variables that configure it."""
 
     name: str
     package: str
     settings: str
     port: str
     engines: str = ""
+    registry: str = ""
     url: str = ""
 
 
 MEMBERS = (
-    Member("tts", "tts_service", "TtsSettings", "TTS_PORT", "TTS_ENGINES", "TTS_URL"),
-    Member("stt", "stt_service", "SttSettings", "STT_PORT", "STT_ENGINES", "STT_URL"),
-    Member("agent", "voice_agent", "AgentSettings", "AGENT_PORT", "LLM_ENGINES", "AGENT_URL"),
+    Member(
+        "tts",
+        "tts_service",
+        "TtsSettings",
+        "TTS_PORT",
+        "TTS_ENGINES",
+        "tts_service.engines",
+        "TTS_URL",
+    ),
+    Member(
+        "stt",
+        "stt_service",
+        "SttSettings",
+        "STT_PORT",
+        "STT_ENGINES",
+        "stt_service.engines",
+        "STT_URL",
+    ),
+    Member(
+        "agent",
+        "voice_agent",
+        "AgentSettings",
+        "AGENT_PORT",
+        "LLM_ENGINES",
+        "voice_agent.llm",
+        "AGENT_URL",
+    ),
     Member("gateway", "gateway", "GatewaySettings", "PORT"),
 )
 """In the order of their start: each one needs only those before it."""
@@ -44,7 +69,7 @@ _MODELS = {
 }
 """Engine → models of the catalogue. Voice matching, which needs resemblyzer, is Kokoro's."""
 
-_OWN_MODEL = {"whisper": ("WHISPER_MODEL", "base"), "embedded": ("LLM_MODEL_PATH", "")}
+_OWN_MODEL = {"whisper": ("WHISPER_MODEL", "base"), "embedded": ("LLM_GGUF_PATH", "")}
 """Engine → the variable that replaces its model, and the value that means the catalogue's."""
 
 

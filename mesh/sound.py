@@ -16,12 +16,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from shared.errors import NotReady
+import click
+
 from shared.pcm import AudioFormat
 from shared.wav import HEADER_BYTES, wav_header
 
 RECORD_RATE = 16_000
 """What speech recognition works at, Hz."""
+
+
+class SoundError(click.ClickException):
+    """There is no microphone or loudspeaker to use; the message has the command that helps."""
+
 
 _INSTALL = "run: .venv/bin/pip install sounddevice  (or: sudo apt install alsa-utils)"
 
@@ -37,20 +43,16 @@ def _sounddevice() -> Any | None:
 
 
 def require_player() -> None:
-    """Raises NotReady, with the command that helps, where nothing here can play sound."""
+    """Raises SoundError, with the command that helps, where nothing here can play sound."""
     if _sounddevice() is None and shutil.which("aplay") is None:
-        raise NotReady(
-            f"nothing here can play sound; write a file with --output, or {_INSTALL}",
-            code="no_player",
-        )
+        raise SoundError(f"nothing here can play sound; write a file with --output, or {_INSTALL}")
 
 
 def require_recorder() -> None:
-    """Raises NotReady, with the command that helps, where nothing here can record."""
+    """Raises SoundError, with the command that helps, where nothing here can record."""
     if _sounddevice() is None and shutil.which("arecord") is None:
-        raise NotReady(
-            f"no microphone can be read; talk with a file (mesh talk question.wav), or {_INSTALL}",
-            code="no_recorder",
+        raise SoundError(
+            f"no microphone can be read; talk with a file (mesh talk question.wav), or {_INSTALL}"
         )
 
 
@@ -58,7 +60,7 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
     """Play samples as they come.
 
     Raises:
-        NotReady: there is no player, or it failed.
+        SoundError: there is no player, or it failed.
     """
     require_player()
     if (device := _sounddevice()) is not None:
@@ -67,7 +69,7 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
                 for chunk in _whole_samples(chunks):
                     out.write(chunk)
         except device.PortAudioError as error:
-            raise NotReady(f"the loudspeaker failed: {error}", code="no_player") from None
+            raise SoundError(f"the loudspeaker failed: {error}") from None
         return
     command = ["aplay", "-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(rate), "-"]
     player = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -79,7 +81,7 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
         pass  # it ended early; why, it says below
     _, words = player.communicate()
     if player.returncode:
-        raise NotReady(f"aplay failed: {_last_line(words)}", code="no_player")
+        raise SoundError(f"aplay failed: {_last_line(words)}")
 
 
 def play_wav(wav: bytes) -> None:
@@ -92,7 +94,7 @@ def record_wav(wait_for_end: Callable[[], None]) -> bytes:
     """Record until ``wait_for_end`` returns; a WAV file of 16 kHz mono.
 
     Raises:
-        NotReady: there is no recorder, or it failed.
+        SoundError: there is no recorder, or it failed.
     """
     require_recorder()
     device = _sounddevice()
@@ -112,7 +114,7 @@ def _record_device(device: Any, wait_for_end: Callable[[], None]) -> bytes:
         ):
             wait_for_end()
     except device.PortAudioError as error:
-        raise NotReady(f"the microphone failed: {error}", code="no_recorder") from None
+        raise SoundError(f"the microphone failed: {error}") from None
     return b"".join(parts)
 
 
@@ -132,7 +134,7 @@ def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
             recorder.send_signal(signal.SIGINT)
             _, words = recorder.communicate(timeout=5)
         if failed:
-            raise NotReady(f"arecord failed: {_last_line(words)}", code="no_recorder")
+            raise SoundError(f"arecord failed: {_last_line(words)}")
         return Path(kept.name).read_bytes()
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
+import click
+
 from mesh.child import Child, ServiceSpec
-from shared.errors import NotReady
 
 Tone = Literal["info", "good", "bad"]
 Tell = Callable[[str, str, Tone], None]
@@ -53,6 +54,10 @@ class Pace:
 START_ATTEMPTS = 3
 """A service that ends this often before the mesh was ever ready has a fault that waiting won't
 cure: a port that was taken meanwhile, a setting, a broken installation."""
+
+
+class StartFailed(click.ClickException):
+    """The mesh did not get ready; the message says why."""
 
 
 class _Watched:
@@ -110,7 +115,7 @@ class Supervisor:
             on_ready: called once, with the seconds it took, when every service is ready.
 
         Raises:
-            NotReady: a service keeps ending before the mesh was ready, or it took too long; the
+            StartFailed: a service keeps ending before the mesh was ready, or it took too long; the
                 last lines of its output are in the message. Everything is stopped by then.
         """
         begun = time.monotonic()
@@ -128,7 +133,7 @@ class Supervisor:
                     self._was_ready = True
                     on_ready(time.monotonic() - begun)
                 elif now - begun > self._pace.start_timeout:
-                    raise NotReady(
+                    raise StartFailed(
                         f"not ready after {self._pace.start_timeout:g} s: {self._missing()}"
                     )
                 elif now > remind_at:
@@ -172,7 +177,7 @@ class Supervisor:
         service.child, service.ready = None, False
         if not self._was_ready and service.ends >= START_ATTEMPTS:
             tail = "\n".join(f"  {line}" for line in child.tail)
-            raise NotReady(
+            raise StartFailed(
                 f"{name} {how}, {service.ends} times in a row; the last of its output "
                 f"({self.log_of(service.spec)}):\n{tail}"
             )

@@ -78,7 +78,7 @@ class EngineRegistry:
         Raises:
             UnknownModel: no such engine.
         """
-        return [module for module in self._entry(name).requires if find_spec(module) is None]
+        return [module for module in self.entry(name).requires if find_spec(module) is None]
 
     def build(self, name: str, settings: Any) -> Any:
         """Import the engine's module and build it; weights are loaded later by ``load()``.
@@ -87,7 +87,7 @@ class EngineRegistry:
             UnknownModel: no such engine.
             NotReady: a library is missing; the message has the command that installs it.
         """
-        entry = self._entry(name)
+        entry = self.entry(name)
         if missing := self.missing(name):
             raise NotReady(
                 f"engine '{name}' needs {', '.join(missing)}: pip install -e '.[{entry.extra}]'",
@@ -96,7 +96,12 @@ class EngineRegistry:
             )
         return importlib.import_module(entry.module).build(settings)
 
-    def _entry(self, name: str) -> EngineEntry:
+    def entry(self, name: str) -> EngineEntry:
+        """What is declared of an engine.
+
+        Raises:
+            UnknownModel: no such engine.
+        """
         try:
             return self._entries[name]
         except KeyError:

