@@ -51,7 +51,7 @@ class Score:
 
 def words(text: str, language: str) -> list[str]:
     """The words of `text` in the form in which they are compared."""
-    code = language.split("-")[0]
+    code = language.split("-", maxsplit=1)[0]
     spoken = unicodedata.normalize("NFC", normalize(text, language)).lower()
     spellings = _SPELLINGS.get(code, {})
     found: list[str] = []

@@ -22,7 +22,8 @@ _INITIALS = {
 }  # fmt: skip
 _FINALS = {
     "a": "a", "o": "wo", "e": "ɤ", "i": "i", "u": "u", "v": "y", "ai": "aɪ", "ei": "eɪ", "ao": "aʊ",
-    "ou": "oʊ", "an": "an", "en": "ən", "ang": "aŋ", "eng": "əŋ", "ong": "ʊŋ", "er": "ɚ", "ia": "ja",
+    "ou": "oʊ", "an": "an", "en": "ən", "ang": "aŋ", "eng": "əŋ", "ong": "ʊŋ", "er": "ɚ",
+    "ia": "ja",
     "ie": "je", "iao": "jaʊ", "iu": "joʊ", "ian": "jɛn", "in": "in", "iang": "jaŋ", "ing": "iŋ",
     "iong": "jʊŋ", "ua": "wa", "uo": "wo", "uai": "waɪ", "ui": "weɪ", "uan": "wan", "un": "wən",
     "uang": "waŋ", "ueng": "wəŋ", "ve": "ɥe", "van": "ɥɛn", "vn": "yn", "ue": "ɥe", "io": "jo",

@@ -28,5 +28,12 @@ def _engine(british: bool) -> Any:
 def phonemize(text: str, *, british: bool = False) -> str:
     """`text` in Kokoro's alphabet, American unless `british`."""
     with _lock:  # the lexicon keeps per-call state
-        lines = [_engine(british)(line) for line in text.splitlines() if line.strip()]
+        lines = [_line(line, british) for line in text.splitlines() if line.strip()]
     return fit(" ".join(lines))
+
+
+def _line(text: str, british: bool) -> str:
+    spoken = str(_engine(british)(text))
+    end = text.rstrip()[-1]
+    # The tokenizer takes the stop after a letter (3 P M.) for a part of an abbreviation.
+    return spoken + end if end in ".!?" and not spoken.endswith(end) else spoken

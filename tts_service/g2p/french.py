@@ -13,6 +13,7 @@ from tts_service.g2p import piper
 from tts_service.g2p.lexicon import pronunciations
 from tts_service.g2p.tokens import is_word, tokens
 from tts_service.g2p.vocabulary import fit
+from tts_service.word_set import word_set
 
 requires = ("gruut_lang_fr", "piper_plus_g2p")
 """Modules to be installed."""
@@ -27,14 +28,16 @@ _LIAISON = {
     "nous": ("nu", "nuz"), "vous": ("vu", "vuz"), "ils": ("il", "ilz"), "elles": ("ɛl", "ɛlz"),
     "en": ("ɑ̃", "ɑ̃n"), "dans": ("dɑ̃", "dɑ̃z"), "chez": ("ʃe", "ʃez"), "sans": ("sɑ̃", "sɑ̃z"),
     "sous": ("su", "suz"), "très": ("tʁɛ", "tʁɛz"), "plus": ("ply", "plyz"), "est": ("ɛ", "ɛt"),
-    "c'est": ("sɛ", "sɛt"), "n'est": ("nɛ", "nɛt"), "s'est": ("sɛ", "sɛt"), "sont": ("sˈɔ̃", "sˈɔ̃t"),
+    "c'est": ("sɛ", "sɛt"), "n'est": ("nɛ", "nɛt"), "s'est": ("sɛ", "sɛt"), "sont": ("sˈɔ̃",
+    "sˈɔ̃t"),
     "ont": ("ˈɔ̃", "ˈɔ̃t"), "deux": ("dˈø", "dˈøz"), "trois": ("tʁwˈa", "tʁwˈaz"),
     "vingt": ("vˈɛ̃", "vˈɛ̃t"), "cent": ("sˈɑ̃", "sˈɑ̃t"), "cents": ("sˈɑ̃", "sˈɑ̃z"),
     "vingts": ("vˈɛ̃", "vˈɛ̃z"), "neuf": ("nˈœf", "nˈœv"), "quand": ("kɑ̃", "kɑ̃t"),
     "petit": ("pətˈi", "pətˈit"), "petits": ("pətˈi", "pətˈiz"), "grand": ("ɡʁˈɑ̃", "ɡʁˈɑ̃t"),
     "grands": ("ɡʁˈɑ̃", "ɡʁˈɑ̃z"), "tout": ("tu", "tut"), "pas": ("pˈa", "pˈa"),
     "premier": ("pʁəmjˈe", "pʁəmjˈɛʁ"), "bien": ("bjˈɛ̃", "bjˈɛ̃n"), "quels": ("kɛl", "kɛlz"),
-    "plusieurs": ("plyzjˈœʁ", "plyzjˈœʁz"), "quelques": ("kɛlk", "kɛlkz"), "autres": ("ˈotʁ", "ˈotʁz"),
+    "plusieurs": ("plyzjˈœʁ", "plyzjˈœʁz"), "quelques": ("kɛlk", "kɛlkz"), "autres": ("ˈotʁ",
+    "ˈotʁz"),
     "bons": ("bˈɔ̃", "bˈɔ̃z"), "aucun": ("okˈœ̃", "okˈœ̃n"), "rien": ("ʁjˈɛ̃", "ʁjˈɛ̃n"),
 }  # fmt: skip
 _NUMBERS = {
@@ -44,8 +47,8 @@ _NUMBERS = {
     "huit": ("yˈit", "yˈi", "yˈit"),
     "cinq": ("sˈɛ̃k", "sˈɛ̃k", "sˈɛ̃k"),
 }
-_COUNTED = frozenset("deux trois cinq six huit neuf dix vingt cent cents vingts".split())
-_NOT_COUNTED = frozenset("à ou au aux avant après avec en est alors a".split())
+_COUNTED = word_set("deux trois cinq six huit neuf dix vingt cent cents vingts")
+_NOT_COUNTED = word_set("à ou au aux avant après avec en est alors a")
 """A number makes its liaison with what it counts (dix heures), not with these (dix à vingt)."""
 
 _LINKED = {
@@ -62,9 +65,11 @@ _LINKED = {
 _WHOLE = {
     "le": "lə", "la": "la", "l": "l", "de": "də", "du": "dy", "je": "ʒə", "me": "mə", "te": "tə",
     "se": "sə", "ce": "sə", "ne": "nə", "que": "kə", "qui": "ki", "et": "e", "à": "a", "a": "a",
-    "au": "o", "ou": "u", "où": "ˈu", "il": "il", "elle": "ɛl", "y": "i", "par": "paʁ", "pour": "puʁ",
+    "au": "o", "ou": "u", "où": "ˈu", "il": "il", "elle": "ɛl", "y": "i", "par": "paʁ",
+    "pour": "puʁ",
     "sur": "syʁ", "avec": "avˌɛk", "mais": "mɛ", "si": "si", "ma": "ma", "ta": "ta", "sa": "sa",
-    "leur": "lœʁ", "notre": "nɔtʁ", "votre": "vɔtʁ", "cette": "sɛt", "cet": "sɛt", "quatre": "kˈatʁ",
+    "leur": "lœʁ", "notre": "nɔtʁ", "votre": "vɔtʁ", "cette": "sɛt", "cet": "sɛt",
+    "quatre": "kˈatʁ",
     "sept": "sˈɛt", "mille": "mˈil", "es": "ɛ", "tous": "tus", "fils": "fˈis", "os": "ˈɔs",
     "gaz": "ɡˈaz", "monsieur": "məsjˈø", "messieurs": "mesjˈø", "lui": "lyˈi", "puis": "pyˈi",
     "quatorze": "katˈɔʁz", "suis": "syˈi", "nuit": "nyˈi",
@@ -75,8 +80,10 @@ _PREFIXES = {
 }  # fmt: skip
 _VOWEL_LETTERS = "aeiouyàâäéèêëîïôöùûüœæh"
 _ASPIRATED = re.compile(
-    r"^(?:ha(?:ch|i[en]|ïr|ll|lt|m[aes]|nch|nd|ng|r[aceipdn]|s[ae]|ut|v[re]|z)|h[eé](?:r[oi]s?$|ros$|ris|rn"
-    r"|ur[lt])|hi(?:bou|é|sse)|ho(?:bby|ch|ckey|ll|m[ae]r|ngr|nt|p$|qu|rs|t[- d]|u[lpsx])|hu(?:it|rl|tt|p)"
+    r"^(?:ha(?:ch|i[en]|ïr|ll|lt|m[aes]|nch|nd|ng|r[aceipdn]|s[ae]|ut|v[re]|z)|h[eé](?:r[oi]s?$"
+    r"|ros$|ris|rn"
+    r"|ur[lt])|hi(?:bou|é|sse)|ho(?:bby|ch|ckey|ll|m[ae]r|ngr|nt|p$|qu|rs|t[- d]|u[lpsx])"
+    r"|hu(?:it|rl|tt|p)"
     r"|oui$|onz|ouat|yaourt|yach|yog|ulul|week|western)"
 )
 _SILENT_Z = re.compile(r"(?<=[aɑɐeɛəiouyøœɔʁltnmkpfdɡjʃsṽː])z$")

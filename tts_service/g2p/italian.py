@@ -13,15 +13,17 @@ import re
 from tts_service.g2p.italian_stress import nuclei, plain_letters, stressed_vowel
 from tts_service.g2p.tokens import is_word, tokens
 from tts_service.g2p.vocabulary import fit
+from tts_service.word_set import word_set
 
 _FRONT = "ei"
 _VOWELS = "aeiou"
 _VOICED = "bdgvlmnr"
-_LEANING = frozenset(
-    "il lo la i gli le un uno una di a da in con su per tra fra e o ed ad ma che se non mi ti si "
-    "ci vi ne del dello della dei degli delle al allo alla ai agli alle dal dallo dalla dai dagli "
-    "dalle nel nello nella nei negli nelle sul sullo sulla sui sugli sulle l d un dell all dall "
-    "nell sull dagl degl c s m t v n dov com è ho hai ha hanno sono sei siamo mia mio sua suo".split()
+_LEANING = word_set(
+    "il lo la i gli le un uno una di a da in con su per tra fra e o ed ad ma che se non mi "
+    "ti si ci vi ne del dello della dei degli delle al allo alla ai agli alle dal dallo "
+    "dalla dai dagli dalle nel nello nella nei negli nelle sul sullo sulla sui sugli sulle "
+    "l d un dell all dall nell sull dagl degl c s m t v n dov com è ho hai ha hanno sono "
+    "sei siamo mia mio sua suo"
 )
 """Articles, prepositions and clitics: without a stress of their own."""
 
@@ -31,6 +33,8 @@ _VOICED_Z = re.compile(
     r"|aziend|bronz|garz|pranz|manz|bonz|benzin|zanz|ribrezz|izz(?:a|o$|i$|e|ò)|brezz|dozzin"
 )
 _DIGRAPHS = {"ch": "k", "gh": "ɡ", "gn": "ɲ", "ph": "f", "th": "t", "sh": "ʃ", "ck": "k"}
+_ELISIONS = {"dov'è": "dovˈɛ", "cos'è": "kozˈɛ", "com'è": "komˈɛ", "c'è": "ʧˈɛ", "cioè": "ʧoˈɛ"}
+"""Words with è that carry a stress, unlike è alone."""
 _SINGLE = {
     "a": "a", "b": "b", "c": "k", "d": "d", "e": "e", "f": "f", "g": "ɡ", "i": "i", "j": "j",
     "k": "k", "l": "l", "m": "m", "n": "n", "o": "o", "p": "p", "q": "k", "r": "r", "s": "s",
@@ -42,21 +46,19 @@ _LONG = {"l": "ll", "m": "mm", "n": "nn", "r": "rɾ", "f": "ff", "v": "vv", "s":
 def phonemize(text: str) -> str:
     """`text` in Kokoro's alphabet."""
     out: list[str] = []
-    for token in tokens(text.lower()):
-        if is_word(token):
-            out.append(_elided(token))
+    for piece in tokens(text.lower()):
+        if is_word(piece):
+            out.append(_elided(piece))
         else:
-            out.append(" " if token == "-" else token)
+            out.append(" " if piece == "-" else piece)
     return fit("".join(out))
 
 
-def _elided(token: str) -> str:
-    """A word that may hold apostrophes: c'era keeps its soft c, dov'è is stressed as one word."""
-    if token in ("dov'è", "cos'è", "com'è", "c'è", "cioè"):
-        return {"dov'è": "dovˈɛ", "cos'è": "kozˈɛ", "com'è": "komˈɛ", "c'è": "ʧˈɛ"}.get(
-            token, "ʧoˈɛ"
-        )
-    parts = [part for part in token.split("'") if part]
+def _elided(word: str) -> str:
+    """A word that may hold apostrophes: c'era keeps its soft c."""
+    if word in _ELISIONS:
+        return _ELISIONS[word]
+    parts = [part for part in word.split("'") if part]
     soft = len(parts) > 1 and parts[0] == "c" and parts[1][0] in "eièé"
     return "".join(["ʧ" if soft else word_phonemes(parts[0]), *map(word_phonemes, parts[1:])])
 
@@ -97,7 +99,7 @@ def _vowel(letters: str, position: int, stress: int | None, syllabic: bool, last
         return {"i": "j", "u": "w"}[letter]
     if letter == "i" and position == last and position > 0:
         return "ɪ"
-    if letter == "u" and not (position == last):
+    if letter == "u" and position != last and stress is not None:
         return "ʊ"
     return letter
 
@@ -111,7 +113,7 @@ def _is_open(letters: str, position: int) -> bool:
     return before == "i" or bool(re.match(r"(?:[nlrs][^aeiou]|[^aeiou]i[aeiou]$|i)", rest))
 
 
-def _consonant(letters: str, position: int) -> tuple[str, int]:  # noqa: PLR0911, PLR0912
+def _consonant(letters: str, position: int) -> tuple[str, int]:
     """The sound at `position` and how many letters it takes."""
     letter = letters[position]
     pair = letters[position : position + 2]

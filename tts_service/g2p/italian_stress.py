@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from tts_service.word_set import word_set
+
 _ACCENTS = str.maketrans("àáâèéêìíîòóôùúûü", "aaaeeeiiiooouuuu")
 _ACCENTED = frozenset("àáèéìíòóùú")
 _VOWELS = "aeiou"
@@ -28,77 +30,42 @@ _SECOND = re.compile(
 )
 """Words that end like those of `_THIRD` and are not."""
 
-_THIRD_WORDS = frozenset(
-    "essere leggere scrivere prendere mettere chiedere rispondere vivere credere perdere ridere "
-    "vendere correre crescere nascere conoscere piangere spingere vincere scegliere togliere "
-    "raccogliere accogliere sciogliere aggiungere raggiungere giungere rompere scendere spendere "
-    "accendere rendere difendere decidere dividere uccidere chiudere concludere escludere perdere "
-    "muovere piovere ricevere scuotere cuocere nuocere discutere ripetere riflettere permettere "
-    "promettere smettere trasmettere ammettere assumere esprimere stringere dipingere fingere "
-    "cogliere volgere svolgere rivolgere risolvere assolvere dirigere correggere proteggere "
-    "distruggere fuggire ardere attendere comprendere apprendere sorprendere dipendere offendere "
-    "tendere intendere pretendere estendere fondere confondere diffondere nascondere correggere "
-    "camera numero albero sabato domenica tavolo tavola macchina musica medico medici pagina "
-    "pagine isola isole popolo secolo secoli titolo angolo articolo articoli piccolo piccola "
-    "piccoli piccole giovane giovani ultimo ultima ultimi ultime prossimo prossima prossimi "
-    "prossime massimo massima massimi minimo minima ottimo ottima facile facili difficile "
-    "difficili utile utili inutile simile simili fragile agile mobile mobili automobile "
-    "automobili telefono telefoni chilometro chilometri metropoli lettera lettere opera opere "
-    "genere generi ordine ordini termine termini origine immagine immagini limite limiti margine "
-    "zucchero cenere polvere povero povera poveri libero libera liberi tenero genero suocero "
-    "asino fegato stomaco anima anime animo maschera vipera tempera temperatura cattedra "
-    "principe principi giudice giudici indice indici codice codici semplice semplici complice "
-    "radice unico unica unici uniche pubblico pubblica pubblici logico logica magico tipico "
-    "classico comico critico politico politica politici america africa fabbrica fabbriche "
-    "grafico traffico pacifico scientifico elettrico storico storica tecnico tecnica pratico "
-    "pratica fisico fisica chimico simpatico simpatica matematica grammatica informatica "
-    "lampada lampade rapido rapida solido liquido timido stupido splendido umido candido valido "
-    "vivido acido arido nitido lucido abitano parlano mangiano lavorano cantano giocano guardano "
-    "ascoltano aspettano comprano trovano pensano studiano viaggiano portano tornano entrano "
-    "restano arrivano amano chiamano mandano passano pagano usano cercano iniziano cominciano "
-    "sembrano diventano abita abiti abito telefona telefono visita visitano dubito dubita "
-    "desidera desiderano considera celebre celebri alberi numeri tavoli angoli titoli popoli "
-    "chiocciola chiocciole briciola briciole lucciola lucciole medesimo legittimo anonimo sinonimo intimo prestito credito debito subito gomito spirito "
-    "esercito compito merito deposito vomito transito attimo attimi scatola scatole favola "
-    "favole pentola regola regole tegola nuvola nuvole formula formule bambola bussola "
-    "cellula virgola nespola fragola fragole mandorla pillola particella zingaro barbaro "
-    "zaffiro satira lacrima lacrime vittima vittime femmina femmine foglia uomini giovani "
-    "crimine fulmine nuvolo platano sedano orfano organo organi cofano pampini napoli padova "
-    "genova modena bergamo rimini taranto trapani otranto cantico dodici tredici quattordici "
-    "quindici sedici undici carcere passero pettine incendio debole deboli nobile nobili "
-    "umile umili stabile stabili possibile arabo arabi scarica carica cariche carico manica "
-    "maniche predica modifica verifica significa indica indicano applica pubblica dedica "
-    "comunica complica sandalo scandalo crisantemo vescovo diavolo cavolo pericolo pericoli "
-    "ridicolo spettacolo spettacoli ostacolo ostacoli miracolo miracoli oracolo muscolo "
-    "muscoli calcolo calcoli veicolo veicoli capitolo capitoli semola cupola gondola macchine "
-    "camere vendita vendite perdita perdite nascita crescita uscita_ rendita gravita_ "
-    "tempora interprete interpreti vertebra palpebra tenebra ossigeno idrogeno azoto_ "
-    "euro_ dollaro dollari zucchine_ centesimo centesimi decimo ventesimo sindaco sindaci "
-    "monaco cronaca intonaco cuccetta_ mandano lasciano pulpito cembalo timpano timbro_ "
-    "vogliono possono devono vanno_ dicono fanno_ sono_ vengono tengono escono mettono leggono "
-    "scrivono prendono vivono credono vedono corrono chiedono rispondono conoscono "
-    "diedero fecero dissero misero presero scrissero lessero vennero ebbero furono_ videro "
-    "facciano possano dicano debbano vogliano sappiano abbiano siano_ "
-    "semaforo portico atomo atomi metodo metodi periodo periodi episodio "
-    "autonomo economo astronomo catalogo dialogo dialoghi prologo monologo "
-    "biologo psicologo vandalo carnefice artefice vertice vertici pollice pollici calice "
-    "forbice forbici cimice appendice matrice_ helicottero elicottero pubblicita_ mitico "
-    "ebete prete_ vedere_ tempio_ martire lapide cupido_ pallido ripido gelido".replace(
-        "_", ""
-    ).split()
-) - frozenset(
-    "uscita gravita azoto euro zucchine cuccetta timbro vanno fanno sono furono siano "
-    "pubblicita matrice prete vedere tempio cupido radice fuggire temperatura particella "
-    "foglia crisantemo".split()
+_THIRD_WORDS = word_set(
+    "abbiano abita abitano abiti abito accogliere agile alberi albero amano anima anime animo "
+    "appendice arabi arabo arido artefice ascoltano asino aspettano astronomo atomi atomo "
+    "attimi attimo autonomo barbaro bergamo briciola briciole calice camera candido cantano "
+    "carnefice cattedra celebre celebri cembalo cercano chiamano chiocciola chiocciole cimice "
+    "codice cofano cogliere cominciano compito complice comprano considera credito crescita "
+    "crimine cronaca debbano debito decimo deposito desidera desiderano dicano diedero "
+    "difficile difficili diventano dollari dollaro dubita dubito ebbero ebete economo "
+    "elicottero entrano episodio esercito facciano facile facili fecero fegato femmina femmine "
+    "forbice fragile fulmine generi genero genova giocano giovane giovani giudice gomito "
+    "guardano helicottero incendio indicano indice iniziano interprete interpreti intimo "
+    "intonaco inutile lacrima lacrime lampada lampade lasciano lavorano legittimo lettera "
+    "libera liberi libero limite limiti liquido lucciola lucciole macchina macchine mandano "
+    "mandorla mangiano margine martire maschera massima massimi massimo merito metodi metodo "
+    "minima minimo misero modena monaco nascita numeri numero opera ordine ordini orfano organi "
+    "organo otranto ottima ottimo padova pagano pagina palpebra pampini parlano passano pensano "
+    "perdita perdite periodi periodo pettine platano pollice portano possano povera poveri "
+    "povero presero prestito principe principi prossima prossime prossimi prossimo pulpito "
+    "raccogliere rendita restano rimini sabato sandalo sappiano satira scandalo scegliere "
+    "sciogliere sedano semaforo sembrano semplice simile simili sindaci sindaco spirito "
+    "splendido stomaco studiano subito suocero taranto telefona tempera tempora tenebra tenero "
+    "termine termini timpano togliere tornano transito trapani ultima ultime ultimi ultimo "
+    "umile umili uomini usano utile utili vandalo vendita vendite vennero vertebra vertice "
+    "vescovo viaggiano videro vipera visita visitano vittima vittime vogliano vogliono vomito "
+    "zaffiro zingaro zucchero"
 )
+"""Common words whose ending does not show it."""
+
 _HIATUS = re.compile(
     r"(?:log|graf|nom|sof|pat|fon|metr|arch|crat?z|urg|eri|cra)i[ae]$"
     r"|^(?:farmaci|bugi|energi|allergi|strategi|magi|nostalgi|polizi|pulizi|democrazi|burocrazi"
     r"|compagni|armoni|sinfoni|ironi|mani|agoni|poesi|fantasi|cortesi|gelosi|ipocrisi|melodi"
-    r"|malatti|garanzi|mari|luci|batteri|scrivani|osteri|pizzeri|librer[i]|galleri|lotteri"
-    r"|periferi|categori|teori|follí|folli|regi|spi|vi|zi|mi|di|ri|sci|pi|ragioneri|tuttavi"
-    r"|chirurgi|terapi|utopi|copi_|eresi|anarchi|monarchi|geografi|fotografi|economi"
-    r"|signori|amni|biografi)[aeo]$|^(?:addi|mi|zi|i|pendi|obli|brusi|mormori_|ron|fri)o$|ii$"
+    r"|malatti|garanzi|mari|luci|batteri|scrivani|osteri|pizzeri|libreri|galleri|lotteri"
+    r"|periferi|categori|teori|folli|regi|spi|vi|zi|mi|di|ri|sci|pi|ragioneri|tuttavi"
+    r"|chirurgi|terapi|utopi|eresi|anarchi|monarchi|geografi|fotografi|economi"
+    r"|signori|amni|biografi)[aeo]$|^(?:addi|mi|zi|i|pendi|obli|brusi|ron|fri)o$|ii$"
 )
 _TRUNCATED = re.compile(r"(?:[^aeiou]*[aeiou][^aeiou]+|.*[aeo][rnl])$")
 

@@ -12,10 +12,11 @@ import re
 from tts_service.g2p.portuguese_stress import VOWELS, stressed, syllabic
 from tts_service.g2p.tokens import is_word, tokens
 from tts_service.g2p.vocabulary import fit
+from tts_service.word_set import word_set
 
-_LEANING = frozenset(
-    "o os a as um uns de do da dos das em no na nos nas num numa ao aos à às e ou que se me te lhe "
-    "lhes vos por com".split()
+_LEANING = word_set(
+    "o os a as um uns de do da dos das em no na nos nas num numa ao aos à às e ou que se me "
+    "te lhe lhes vos por com"
 )
 """Words without a stress of their own."""
 
@@ -186,7 +187,7 @@ def _single(word: str, position: int, is_stressed: bool, base: str) -> str:
     return base
 
 
-def _consonant(word: str, position: int) -> tuple[str, int]:  # noqa: PLR0911, PLR0912
+def _consonant(word: str, position: int) -> tuple[str, int]:  # noqa: PLR0912
     """The sound of the consonant at `position`, and how many letters it takes."""
     letter = word[position]
     following = word[position + 1 : position + 2]
@@ -271,7 +272,7 @@ def _s(word: str, position: int) -> tuple[str, int]:
         return "s", 2
     if following == "h":
         return "ʃ", 2
-    if following == "c" and word[position + 2 : position + 3] in tuple("eiéêí") or following == "ç":
+    if following == "ç" or re.match("c[eiéêí]", word[position + 1 :]):
         return "s", 2
     between = bool(previous) and previous in VOWELS and bool(following) and following in VOWELS
     return ("z" if between or (following and following in _VOICED) else "s"), 1

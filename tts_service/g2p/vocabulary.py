@@ -8,6 +8,7 @@ espeak-ng treats as one sound.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 
@@ -58,6 +59,8 @@ _NEAREST = {
     "ʍ": "w",
 }
 
+_BEFORE_MARK = re.compile(r" ([,.;:!?…)”])")  # French sets a space there
+
 _DROPPED = frozenset("\u0361\u035c\u0329\u032a\u032f\u0325\u0306-_ˑ¿¡'‘’‿|‖")
 """Marks without a symbol of their own whose loss does not change which sound is made."""
 
@@ -70,9 +73,10 @@ def fit(ipa: str) -> str:
 
     Returns:
         A string of :data:`SYMBOLS` only, decomposed (a nasal vowel is a vowel and U+0303),
-        without double spaces.
+        without double spaces or spaces before a mark.
     """
-    return "".join(symbol for symbol in _nearest(ipa) if symbol in SYMBOLS).strip()
+    known = "".join(symbol for symbol in _nearest(ipa) if symbol in SYMBOLS)
+    return _BEFORE_MARK.sub(r"\1", " ".join(known.split()))
 
 
 def unknown_characters(ipa: str) -> Counter[str]:

@@ -18,7 +18,8 @@ _ENDING = {
            "S.L.": "ese ele", "Cía.": "Compañía", "EE. UU.": "Estados Unidos",
            "EE.UU.": "Estados Unidos", "a. C.": "antes de Cristo", "a.C.": "antes de Cristo",
            "d. C.": "después de Cristo", "d.C.": "después de Cristo"},
-    "fr": {"etc.": "et cetera", "av. J.-C.": "avant Jésus-Christ", "apr. J.-C.": "après Jésus-Christ"},
+    "fr": {"etc.": "et cetera", "av. J.-C.": "avant Jésus-Christ",
+    "apr. J.-C.": "après Jésus-Christ"},
     "it": {"ecc.": "eccetera", "S.p.A.": "esse pi a", "S.r.l.": "esse erre elle",
            "a.C.": "avanti Cristo", "d.C.": "dopo Cristo"},
     "pt": {"etc.": "etcétera", "Ltda.": "Limitada", "S.A.": "ésse á", "Cia.": "Companhia",
@@ -54,7 +55,8 @@ _LEADING = {
            "bd": "boulevard", "bd.": "boulevard", "Bd": "boulevard", "boul.": "boulevard",
            "St": "saint", "Ste": "sainte", "p. ex.": "par exemple", "p.ex.": "par exemple",
            "c.-à-d.": "c'est-à-dire", "tél.": "téléphone", "Tél.": "téléphone", "env.": "environ",
-           "chap.": "chapitre", "vol.": "volume", "fig.": "figure", "cf.": "voir", "max.": "maximum",
+           "chap.": "chapitre", "vol.": "volume", "fig.": "figure", "cf.": "voir",
+           "max.": "maximum",
            "min.": "minimum", "pp.": "pages", "Cie": "compagnie", "apr.": "après"},
     "it": {"Sig.": "signor", "Sig.ra": "signora", "Sigg.": "signori", "Sig.na": "signorina",
            "sig.": "signor", "sig.ra": "signora", "Dott.": "dottor", "dott.": "dottor",
@@ -65,7 +67,7 @@ _LEADING = {
            "On.": "onorevole", "p.zza": "piazza", "P.zza": "piazza", "c.so": "corso",
            "C.so": "corso", "v.le": "viale", "V.le": "viale", "pag.": "pagina", "pagg.": "pagine",
            "cap.": "capitolo", "p. es.": "per esempio", "p.es.": "per esempio",
-           "ad es.": "ad esempio", "tel.": "telefono", "Tel.": "telefono", 
+           "ad es.": "ad esempio", "tel.": "telefono", "Tel.": "telefono",
            "vol.": "volume", "fig.": "figura", "ca.": "circa", "max.": "massimo", "S.": "san",
            "n.": "numero", "es.": "esempio", "cfr.": "confronta", "nr.": "numero"},
     "pt": {"Sr.": "senhor", "Sra.": "senhora", "Srta.": "senhorita", "Srs.": "senhores",
@@ -80,7 +82,9 @@ _LEADING = {
            "apto.": "apartamento", "Ap.": "apartamento", "séc.": "século"},
 }  # fmt: skip
 _PAGE = {"en": "page", "es": "página", "fr": "page", "it": "pagina", "pt": "página"}
-_STREET = re.compile(r"\b(?!In |At |On |The |And )([A-Z][a-z]+|\d+(?:st|nd|rd|th)) (St|Dr)\.(?!\w)(?! [A-Z])")
+_STREET = re.compile(
+    r"\b(?!In |At |On |The |And )([A-Z][a-z]+|\d+(?:st|nd|rd|th)) (St|Dr)\.(?!\w)(?! [A-Z])"
+)
 _SAINT = re.compile(r"\b(St|Dr)\.(?= ?[A-Z])")
 _DOM = re.compile(r"\bD\.(?= [A-ZÀ-Ý][a-zà-ÿ]*[^a\Wà-ÿ]\b)")
 _NEW_SENTENCE = re.compile(r"\s*$|\s+[A-ZÀ-Ý¿¡«“\"]")

@@ -6,16 +6,18 @@ import re
 
 from tts_service.normalize.letters import spell
 from tts_service.normalize.locales import Language
+from tts_service.word_set import word_set
 
-_SAID = frozenset(
-    "NASA NATO OTAN UNESCO UNICEF FIFA UEFA OPEC OPEP COVID RADAR LASER SONAR SIM PIN GIF RAM ROM "
-    "NAFTA OVNI ASCII JPEG FNAC IKEA FIAT INTERPOL EUROPOL UNIX CAPTCHA WIFI SEAT LEGO VISA PETA "
-    "MERCOSUR MERCOSUL ENEM IBAMA FUNAI RENFE INSEE PACS SAMU SMIC ISTAT INPS IRPEF".split()
+_SAID = word_set(
+    "NASA NATO OTAN UNESCO UNICEF FIFA UEFA OPEC OPEP COVID RADAR LASER SONAR SIM PIN GIF "
+    "RAM ROM NAFTA OVNI ASCII JPEG FNAC IKEA FIAT INTERPOL EUROPOL UNIX CAPTCHA WIFI SEAT "
+    "LEGO VISA PETA MERCOSUR MERCOSUL ENEM IBAMA FUNAI RENFE INSEE PACS SAMU SMIC ISTAT "
+    "INPS IRPEF"
 )
 """Acronyms that are words in all five languages, as far as they are known there at all."""
 _SAID_IN = {
     "en": frozenset({"AIDS", "DARE"}),
-    "es": frozenset("ONU SIDA IVA PIB AVE LED".split()) ,
+    "es": frozenset(["ONU", "SIDA", "IVA", "PIB", "AVE", "LED"]),
     "fr": frozenset({"SIDA", "ENA", "FAO"}),
     "it": frozenset({"ONU", "IVA", "RAI", "PIL", "AIDS", "USA", "LED", "FAO"}),
     "pt": frozenset({"ONU", "AIDS", "PIB", "SUS", "LED"}),
@@ -23,12 +25,16 @@ _SAID_IN = {
 _FIXED = {"en": {"OK": "okay", "PhD": "P H D"}, "es": {"OK": "okey"}, "fr": {"OK": "okay"},
           "it": {"OK": "okay"}, "pt": {"OK": "okay"}}  # fmt: skip
 _CAPITALS = re.compile(
-    r"(?<![\w'’])([A-ZÀ-Ý]{2,6}|(?:[A-ZÀ-Ý]\.){2,6})(s)?(?![a-zà-ÿ]|['’](?!s\b)[a-zà-ÿ])"
+    r"(?<![\w'’])([A-ZÀ-Ý]{2,6}|(?:[A-ZÀ-Ý]\.){2,6})(s)?"
+    r"(?![a-zà-ÿ]|['’](?!s\b)[a-zà-ÿ])"
 )
 _VOWELS = re.compile(r"[AEIOUYÀ-Ý]")
 _SHOUTED = re.compile(r"[A-ZÀ-Ý]{2,} +[A-ZÀ-Ý]{2,} +[A-ZÀ-Ý]{2,}")
-_CLUSTER = re.compile(r"[^AEIOUYÀ-Ý]{3}|^[^AEIOUYÀ-Ý]{2}(?<!BR|CR|DR|FR|GR|PR|TR|BL|CL|FL|GL|PL|CH|SH|ST)"
-                      r"|[^AEIOUYÀ-ÝNSLRTXMDKZ]$|^[AEIOU]{2,3}$")  # fmt: skip
+_CLUSTER = re.compile(
+    r"[^AEIOUYÀ-Ý]{3}|[^AEIOUYÀ-ÝNSLRTXMDKZ]$"
+    r"|^[^AEIOUYÀ-Ý]{2}(?<!BR|CR|DR|FR|GR|PR|TR|BL|CL|FL|GL|PL|CH|SH|ST)"
+)
+"""What a word that people pronounce does not have."""
 
 
 def acronyms(text: str, language: Language) -> str:
@@ -45,7 +51,9 @@ def _spoken(found: re.Match[str], language: Language, shouted: bool) -> str:
     if (fixed := _FIXED[code].get(plain)) and not dotted:
         return fixed
     if not dotted and _is_said(plain, code, shouted):
-        return found.group() if plain in _SAID | _SAID_IN[code] else plain.lower() + (found[2] or "")
+        return (
+            found.group() if plain in _SAID | _SAID_IN[code] else plain.lower() + (found[2] or "")
+        )
     # The last dot of S.O.S. may close the sentence as well.
     rest = found.string[found.end() :]
     stop = "." if dotted and (not rest.strip() or re.match(r"\s+[A-ZÀ-Ý]", rest)) else ""

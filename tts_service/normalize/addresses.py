@@ -9,7 +9,8 @@ from tts_service.normalize.locales import Language
 
 _SIGNS: dict[str, dict[str, str]] = {
     "en": {"@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon",
-           "?": "question mark", "=": "equals", "&": "and", "#": "hash", "+": "plus", "%": "percent"},
+           "?": "question mark", "=": "equals", "&": "and", "#": "hash", "+": "plus",
+           "%": "percent"},
     "es": {"@": "arroba", ".": "punto", "/": "barra", "-": "guion", "_": "guion bajo",
            ":": "dos puntos", "?": "interrogación", "=": "igual", "&": "y", "#": "almohadilla",
            "+": "más", "%": "por ciento"},

@@ -31,7 +31,7 @@ def _numeric(found: re.Match[str], language: Language) -> str:
         return found.group()  # 10-11-12, 1.2.3: hardly a date
     full = int(last) + (0 if len(last) == 4 else 1900 if int(last) > 68 else 2000)
     month_first = language.code == "en" and mark != "."
-    if month_first and first > 12 or not month_first and second > 12:
+    if (month_first and first > 12) or (not month_first and second > 12):
         month_first = not month_first
     month, day = (first, second) if month_first else (second, first)
     return _spoken(found, full, month, day, language)

@@ -8,14 +8,15 @@ from functools import cache
 from tts_service.normalize.gender import gender
 from tts_service.normalize.locales import Language
 from tts_service.normalize.words import LARGEST, cardinal, decimal, digits, minus, point, year
+from tts_service.word_set import word_set
 
 _NOUN = re.compile(r"[ \u00a0]([^\W\d_]+)(?:[ \u00a0]([^\W\d_]+))?")
-_SMALL_WORDS = frozenset(
-    "y e o u de del a al en con por para que es son está están si no ni se lo la el los las le un una "
-    "da do das dos no na nos nas em um uma ou ao à às aos com sem são é foi era até mais mas menos "
-    "et ou à au aux du des le les en par pour sur dans est sont ne pas que qui plus moins fois "
-    "ed od di dal dalla nel nella il i gli e sono per tra fra ma più meno volte "
-    "más menos pero como sobre entre desde hasta".split()
+_SMALL_WORDS = word_set(
+    "y e o u de del a al en con por para que es son está están si no ni se lo la el los las "
+    "le un una da do das dos no na nos nas em um uma ou ao à às aos com sem são é foi era "
+    "até mais mas menos et ou à au aux du des le les en par pour sur dans est sont ne pas "
+    "que qui plus moins fois ed od di dal dalla nel nella il i gli e sono per tra fra ma "
+    "più meno volte más menos pero como sobre entre desde hasta"
 ) - {"fois", "volte", "un", "una", "um", "uma"}
 _YEAR_BEFORE = re.compile(
     r"\b(?:in|since|of|by|from|until|till|before|after|during|circa|around|early|late|mid|year"
@@ -23,10 +24,10 @@ _YEAR_BEFORE = re.compile(
     r"|july|august|september|october|november|december)[ (]*$",
     re.IGNORECASE,
 )
-_NOT_COUNTED = frozenset(
-    "and or but was were is are has had will would the a an in on at to by for from with as when "
-    "after before until that which who it he she they we i its his her their this there then than "
-    "of because while if so not also".split()
+_NOT_COUNTED = word_set(
+    "and or but was were is are has had will would the a an in on at to by for from with as "
+    "when after before until that which who it he she they we i its his her their this "
+    "there then than of because while if so not also"
 )
 
 
@@ -84,7 +85,7 @@ def _spoken(found: re.Match[str], language: Language) -> str:
     counted = gender(noun, language.code) if noun else None
     if mark:
         return sign + decimal(whole, mark, fraction, language, counted or "m")
-    if len(whole) > 1 and whole[0] == "0" or len(whole) > 15:
+    if (len(whole) > 1 and whole[0] == "0") or len(whole) > 15:
         return sign + digits(whole, language)
     value = int(whole)
     if language.code == "en" and found[2] == whole and _is_year(found, value):
@@ -114,7 +115,7 @@ def split(written: str, language: Language) -> tuple[str, str, str]:
 
 
 def _part(part: str, language: Language) -> str:
-    if len(part) > 1 and part[0] == "0" or int(part) >= LARGEST or len(part) > 4:
+    if (len(part) > 1 and part[0] == "0") or int(part) >= LARGEST or len(part) > 4:
         return digits(part, language)
     return cardinal(int(part), language)
 
@@ -127,10 +128,10 @@ def _noun_after(text: str, end: int, language: Language) -> str:
     if found[1] == "mil" and found[2]:
         return found[2]  # duas mil pessoas
     # An adjective in between (2 grandes casas) does not show gender; the word behind it may.
-    if found[2] and gender(found[1], language.code) is None and found[1][-1:] in "es":
-        if gender(found[2], language.code) and found[2].lower() not in _SMALL_WORDS:
-            return found[2]
-    return found[1]
+    adjective = gender(found[1], language.code) is None and found[1][-1] in "es"
+    second = found[2] or ""
+    known = second.lower() not in _SMALL_WORDS and gender(second, language.code)
+    return second if adjective and known else found[1]
 
 
 def _is_year(found: re.Match[str], value: int) -> bool:

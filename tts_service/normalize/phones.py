@@ -8,7 +8,8 @@ from tts_service.normalize.locales import Language
 from tts_service.normalize.words import cardinal, digits
 
 _NUMBER = re.compile(
-    r"(?<![\w.,/$€£-])(\+\d{1,3}[ .-]?)?(\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ .\u00a0-]\d{2,8}){1,5}(?![\w/%€$£°]|[.,]\d)"
+    r"(?<![\w.,/$€£-])(\+\d{1,3}[ .-]?)?(\(\d{1,4}\)[ .-]?)?"
+    r"\d{1,5}(?:[ .\u00a0-]\d{2,8}){1,5}(?![\w/%€$£°]|[.,]\d)"
 )
 _PLAIN = re.compile(r"(?<![\w.,/-])\+?\d{10,15}(?![\w/]|[.,]\d)")
 _GROUPS = re.compile(r"\d+")

@@ -10,7 +10,8 @@ from tts_service.normalize.words import year
 _TO = {"en": "to", "es": "a", "fr": "à", "it": "a", "pt": "a"}
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _RANGE = re.compile(
-    rf"(?<![\w.,/-])([$€£]?{_NUMBER})(?: ?[–—] ?|-)([$€£]?{_NUMBER})(?![\w/]*[-–]\d)(?=\W|[a-z%°]|$)"
+    rf"(?<![\w.,/-])([$€£]?{_NUMBER})(?: ?[–—] ?|-)([$€£]?{_NUMBER})"
+    r"(?![\w/]*[-–]\d)(?=\W|[a-z%°]|$)"
 )
 _YEAR = re.compile(r"1[0-9]\d\d|20\d\d")
 

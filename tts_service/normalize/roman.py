@@ -24,25 +24,25 @@ _CENTURY = {
     ),
 }
 _PARTS = {
-    "en": "Chapter|chapter|Part|part|Volume|volume|Book|book|Act|act|Scene|scene|Section|section"
-    "|Article|article|War|Phase|phase|Type|type|Level|level|Stage|stage|Class|Title|Bowl|Mark|Rocky"
-    "|Apollo|Schedule",
-    "es": "[Cc]apítulo|[Pp]arte|[Vv]olumen|[Tt]omo|[Ll]ibro|[Aa]cto|[Ee]scena|[Aa]rtículo|[Tt]ítulo"
-    "|[Ff]ase|[Tt]ipo|[Gg]uerra [Mm]undial|[Aa]nexo|Apolo",
-    "fr": "[Cc]hapitre|[Pp]artie|[Vv]olume|[Tt]ome|[Ll]ivre|[Aa]cte|[Ss]cène|[Aa]rticle|[Tt]itre|[Pp]hase"
-    "|[Tt]ype|[Aa]nnexe|Apollo",
-    "it": "[Cc]apitolo|[Pp]arte|[Vv]olume|[Tt]omo|[Ll]ibro|[Aa]tto|[Ss]cena|[Aa]rticolo|[Tt]itolo|[Ff]ase"
-    "|[Tt]ipo|[Aa]llegato|Apollo",
-    "pt": "[Cc]apítulo|[Pp]arte|[Vv]olume|[Tt]omo|[Ll]ivro|[Aa]to|[Cc]ena|[Aa]rtigo|[Tt]ítulo|[Ff]ase"
-    "|[Tt]ipo|[Gg]uerra [Mm]undial|[Aa]nexo|Apolo",
+    "en": "chapter|part|volume|book|act|scene|section|article|war|phase|type|level|stage|class"
+    "|title|bowl|mark|rocky|apollo|schedule",
+    "es": "capítulo|parte|volumen|tomo|libro|acto|escena|artículo|título|fase|tipo|guerra mundial"
+    "|anexo|apolo",
+    "fr": "chapitre|partie|volume|tome|livre|acte|scène|article|titre|phase|type|annexe|apollo",
+    "it": "capitolo|parte|volume|tomo|libro|atto|scena|articolo|titolo|fase|tipo|allegato|apollo",
+    "pt": "capítulo|parte|volume|tomo|livro|ato|cena|artigo|título|fase|tipo|guerra mundial"
+    "|anexo|apolo",
 }
 _ENGLISH_RULERS = (
-    "Henry|Louis|George|Elizabeth|Charles|Edward|William|Richard|James|Paul|Pius|Benedict|Leo|Francis"
+    "Henry|Louis|George|Elizabeth|Charles|Edward|William|Richard|James|Paul|Pius|Benedict|Leo"
+    "|Francis"
     "|Frederick|Peter|Gregory|Napoleon|Philip|Catherine|Nicholas|Alexander|Alfonso|Ferdinand|Joseph"
-    "|Leopold|Ramses|Ramesses|Clement|Innocent|Urban|Ivan|Mary|Otto|Wilhelm|Umberto|Pedro|Felipe|Carlos"
+    "|Leopold|Ramses|Ramesses|Clement|Innocent|Urban|Ivan|Mary|Otto|Wilhelm|Umberto|Pedro|Felipe"
+    "|Carlos"
 )
 _QUEENS = frozenset({"Isabel", "Elizabeth", "Beatriz", "Leonor", "Inés", "Beatrice"})
 _KINGS_IN_A = frozenset({"Luca", "Enea", "Elia", "Andrea", "Bonaventura", "Wamba"})
+_TENTH = frozenset({"Pio", "Pío", "Alfonso", "León", "Charles", "Leone", "Leão"})
 _FIRST = re.compile(r"\b([A-ZÀ-Ý][a-zà-ÿ]+) I(er|re|ère)\b")
 _NAME = r"[A-ZÀ-Ý][a-zà-ÿ]+"
 
@@ -54,7 +54,7 @@ def roman(text: str, language: Language) -> str:
         text = century.sub(lambda found: _century(found, language), text)
     if language.code == "fr":
         text = _FIRST.sub(lambda m: f"{m[1]} {'premier' if m[2] == 'er' else 'première'}", text)
-    parts = re.compile(rf"\b({_PARTS[language.code]}) ({_NUMERAL})\b(?![.'’]\w)")
+    parts = re.compile(rf"\b((?i:{_PARTS[language.code]})) ({_NUMERAL})\b(?![.'’]\w)")
     text = parts.sub(lambda m: _part(m, language), text)
     # A lone I, V or X after a name may be a pronoun or an initial, except after a known ruler's.
     names = (
@@ -109,13 +109,11 @@ def _ruler(found: re.Match[str], language: Language) -> str:
     rest = found.string[found.end() :]
     if not value or (alone and re.match(r" [a-zà-ÿ]{3,}", rest) and language.code == "en"):
         return found.group()
-    if (
-        alone
-        and language.code != "en"
-        and (numeral in "XLC" or language.code == "it" and numeral == "I")
-    ):
-        if numeral != "X" or name not in ("Pio", "Pío", "Alfonso", "León", "Charles", "Leone"):
-            return found.group()
+    # Outside English, II, V, VI … after any name are numbers; X, L, C and an Italian I (the
+    # article) only after names that had a tenth.
+    doubtful = numeral in "XLC" or (language.code == "it" and numeral == "I")
+    if alone and language.code != "en" and doubtful and (numeral != "X" or name not in _TENTH):
+        return found.group()
     if language.code == "en":
         return f"{name} the {ordinal(value, language)}"
     feminine = name in _QUEENS or (name.endswith("a") and name not in _KINGS_IN_A)

@@ -177,9 +177,7 @@ def test_plain_words_stay_as_they_are(language: str, sentence: str) -> None:
         ("tlh", "naDev 3", "naDev 3"),
     ],
 )
-def test_other_languages_get_number_words_at_most(
-    language: str, written: str, spoken: str
-) -> None:
+def test_other_languages_get_number_words_at_most(language: str, written: str, spoken: str) -> None:
     assert normalize(written, language) == spoken
 
 

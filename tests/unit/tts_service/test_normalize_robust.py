@@ -16,7 +16,9 @@ _WORDS = st.lists(st.from_regex(r"[a-zà-öø-ÿ]{3,9}", fullmatch=True), max_si
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.one_of(_TRICKY, st.text(max_size=60)), st.sampled_from([*_LANGUAGES, "de", "ja", "xx", ""]))
+@given(
+    st.one_of(_TRICKY, st.text(max_size=60)), st.sampled_from([*_LANGUAGES, "de", "ja", "xx", ""])
+)
 @example("9" * 400, "en")
 @example("1/0 0/0 00/00/0000", "es")
 @example("\ud800", "fr")
