@@ -244,11 +244,17 @@ class AudioSource:
 def _open(source: BinaryIO, declared: RawFormat | None) -> Any:
     try:
         if declared is None:
+            # The mode is given because PyAV would take it from an upload's "w+b" temporary file.
             return av.open(
-                source, container_options=dict(_ALLOWED), metadata_errors="replace", io_open=_refuse
+                source,
+                mode="r",
+                container_options=dict(_ALLOWED),
+                metadata_errors="replace",
+                io_open=_refuse,
             )
         return av.open(
             source,
+            mode="r",
             format=_RAW_DEMUXERS[declared.encoding],
             container_options={
                 "sample_rate": str(declared.sample_rate),

@@ -1,5 +1,6 @@
 import io
 import math
+import tempfile
 import tracemalloc
 from pathlib import Path
 
@@ -160,6 +161,14 @@ def test_memory_does_not_grow_with_the_length() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 8_000_000
+
+
+def test_an_upload_in_a_temporary_file_opened_for_writing_is_read() -> None:
+    with tempfile.TemporaryFile("w+b") as upload:
+        upload.write(encode(float_to_pcm16(speechlike(1.0)), AudioFormat(RATE, 1), "wav"))
+        upload.seek(0)
+        blocks = list(decode_stream(upload, sample_rate=RATE, max_seconds=LIMIT))
+    assert sum(block.size for block in blocks) == RATE
 
 
 def test_reading_may_stop_early() -> None:
