@@ -165,8 +165,13 @@ class Supervisor:
         status = service.child.status()
         if status is not None:
             self._ended(service, service.child, status, now)
-        elif now >= service.probe_at:
+        elif now >= service.probe_at and (service.ready or self._is_its_turn(service)):
             self._probe(service)
+
+    def _is_its_turn(self, service: _Watched) -> bool:
+        """Whether all before it are ready; asking earlier only fills the logs with failures."""
+        before = self._services[: self._services.index(service)]
+        return all(other.ready for other in before)
 
     def _ended(self, service: _Watched, child: Child, status: int, now: float) -> None:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
@@ -183,7 +188,8 @@ class Supervisor:
             )
         delay = min(self._pace.first_delay * 2 ** (service.ends - 1), self._pace.longest_delay)
         service.restart_at = now + delay
-        self._tell(name, f"{how}; starting it again in {delay:g} s", "bad")
+        log = self.log_of(service.spec)
+        self._tell(name, f"{how}; starting it again in {delay:g} s (log: {log})", "bad")
 
     def _probe(self, service: _Watched) -> None:
         ready, service.waiting_for = is_ready(service.spec)

@@ -97,11 +97,12 @@ def ready_line(services: Sequence[ServiceSpec], seconds: float) -> str:
 
 
 def worth_showing(line: str) -> str:
-    """A log line as the console shows it: warnings and what is no log record; else empty."""
+    """A log line as the console shows it: warnings and errors; empty for all others."""
     try:
         record = json.loads(line)
     except ValueError:
-        return line
+        # gunicorn's own lines are no JSON; nor are tracebacks, which are for the log file.
+        return line.partition("] [ERROR] ")[2]
     if not isinstance(record, dict) or record.get("level") not in _SHOWN_LEVELS:
         return ""
     reason = record.get("reason")

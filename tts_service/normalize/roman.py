@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from tts_service.normalize.locales import Language
 from tts_service.normalize.words import cardinal, ordinal
 
-_NUMERAL = r"(?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
-_UP_TO_39 = r"(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3})"
+_UNITS = r"(?:IX|IV|V?I{1,3}|V)"
+_NUMERAL = rf"(?:(?:XC|XL|LX{{0,3}}|X{{1,3}}){_UNITS}?|{_UNITS})"
+_UP_TO_39 = rf"(?:X{{1,3}}{_UNITS}?|{_UNITS})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _CENTURY = {
     "en": None,
@@ -43,6 +45,7 @@ _ENGLISH_RULERS = (
 _QUEENS = frozenset({"Isabel", "Elizabeth", "Beatriz", "Leonor", "Inés", "Beatrice"})
 _KINGS_IN_A = frozenset({"Luca", "Enea", "Elia", "Andrea", "Bonaventura", "Wamba"})
 _TENTH = frozenset({"Pio", "Pío", "Alfonso", "León", "Charles", "Leone", "Leão"})
+_WORD_NEXT = re.compile(r" [a-z]")
 _FIRST = re.compile(r"\b([A-ZÀ-Ý][a-zà-ÿ]+) I(er|re|ère)\b")
 _NAME = r"[A-ZÀ-Ý][a-zà-ÿ]+"
 
@@ -68,7 +71,7 @@ def roman(text: str, language: Language) -> str:
 def value_of(numeral: str) -> int:
     """The value of a well-formed numeral below 100 (0 where it is none)."""
     total = 0
-    for here, following in zip(numeral.upper(), f"{numeral.upper()[1:]} ", strict=True):
+    for here, following in pairwise(f"{numeral.upper()} "):
         value = _VALUES.get(here, 0)
         total += -value if value < _VALUES.get(following, 0) else value
     return total
@@ -99,7 +102,12 @@ def _small_ordinal(numeral: str, language: Language) -> str:
 
 def _part(found: re.Match[str], language: Language) -> str:
     value = value_of(found[2])
-    return f"{found[1]} {cardinal(value, language)}" if value else found.group()
+    pronoun = (
+        found[2] == "I" and language.code == "en" and _WORD_NEXT.match(found.string, found.end())
+    )
+    if not value or found[2] in "LC" or pronoun:
+        return found.group()  # class C, the part I like
+    return f"{found[1]} {cardinal(value, language)}"
 
 
 def _ruler(found: re.Match[str], language: Language) -> str:

@@ -44,6 +44,7 @@ ENGLISH = [
     ("the FBI and NASA", "the F B I and NASA"),
     ("Henry VIII, World War II", "Henry the eighth, World War two"),
     ("Malcolm X", "Malcolm X"),
+    ("the part I like, class C, Part I", "the part I like, class C, Part one"),
     ("3/4 and 2 1/2 and ½", "three quarters and two and one half and one half"),
     ("24/7", "twenty-four seven"),
     ("10–20 km", "ten to twenty kilometers"),
