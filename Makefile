@@ -1,0 +1,59 @@
+# Everything a contributor or a user types. `make` alone lists it.
+# ARGS passes options on: make run ARGS="--port 9000 -v"
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+COVERAGE ?= 90
+export VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help run download doctor test check fmt bench docs lock clean embedded dev
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+run: embedded ## Install, prepare the models, start the mesh; Ctrl-C stops it
+	@exec $(BIN)/mesh up $(ARGS)
+
+download: embedded ## Prepare the models only, for a start without a network
+	@$(BIN)/mesh download $(ARGS)
+
+doctor: embedded ## Say what is missing and the command that fixes it
+	@$(BIN)/mesh doctor
+
+test: check ## Checks, then all tests; fails under 90 % coverage
+	@$(BIN)/mesh download
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
+
+check: dev ## Lint, formatting, types, layers, generated documentation
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/generate_docs.py --check
+
+fmt: dev ## Format the code and sort its imports
+	@$(BIN)/ruff check --select I --fix --quiet .
+	@$(BIN)/ruff format .
+
+bench: dev ## Measure speed and accuracy; writes bench-results/
+	@$(BIN)/mesh download
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: dev ## Regenerate the settings table, .env.example and the OpenAPI files
+	@$(BIN)/python scripts/generate_docs.py
+
+lock: ## Resolve requirements/*.lock anew (ARGS=--upgrade for the newest versions)
+	@scripts/lock.sh $(ARGS)
+
+clean: ## Remove what was built, the environment too; models stay (in ~/.cache/voicemesh)
+	@rm -rf $(VENV) $(VENV).lock build dist bench-results htmlcov .coverage .coverage.* \
+		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+embedded:
+	@scripts/setup_env.sh embedded
+
+dev:
+	@scripts/setup_env.sh dev

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Resolves requirements/*.lock anew: exact versions and hashes for Linux on x86-64 and aarch64,
+# Python 3.11 and newer. Pins that still fit are kept; `scripts/lock.sh --upgrade` takes the newest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+python3 -m venv "$scratch/venv"
+"$scratch/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.8
+
+resolve() {
+  local output=$1
+  shift
+  echo "resolving $output"
+  # Where packages come from is the user's own configuration and no business of the lock.
+  "$scratch/venv/bin/uv" pip compile "$@" --quiet --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file "$output"
+}
+
+resolve requirements/build.lock requirements/build.in "$@"
+resolve requirements/embedded.lock pyproject.toml --extra embedded -c requirements/build.lock "$@"
+resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev \
+  -c requirements/build.lock -c requirements/embedded.lock "$@"
