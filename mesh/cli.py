@@ -58,6 +58,8 @@ def describe(error: MeshError) -> str:
         shown = ", ".join(str(name) for name in available[:_SHOWN_CHOICES])
         more = len(available) - _SHOWN_CHOICES
         text += f"\nThere is: {shown}" + (f" and {more} more" if more > 0 else "")
+    if request_id := error.details.get("request_id"):
+        text += f"\nIn the logs under {request_id}."
     if error.retry_after:
         text += f"\nTry again in {error.retry_after:g} s."
     return text

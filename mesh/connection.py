@@ -74,7 +74,10 @@ class Connection:
                 ) as response,
             ):
                 if response.status_code >= 400:
-                    raise fault_from_response(response)
+                    fault = fault_from_response(response)
+                    if response.status_code >= 500:
+                        fault.details["request_id"] = response.headers.get("X-Request-ID")
+                    raise fault
                 yield response
         except requests.Timeout:
             raise UpstreamTimeout(f"{self.url} did not answer in time") from None

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import click
+
 from shared.wav import HEADER_BYTES, UNKNOWN_SIZE
 
 _RIFF_SIZE_AT, _DATA_SIZE_AT = 4, 40
@@ -21,8 +23,15 @@ def save(chunks: Iterable[bytes], path: Path) -> int:
         bytes written.
 
     Raises:
-        OSError: the folder cannot be written.
+        click.FileError: the file cannot be written.
     """
+    try:
+        return _save(chunks, path)
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None
+
+
+def _save(chunks: Iterable[bytes], path: Path) -> int:
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
         scratch = Path(out.name)
         try:

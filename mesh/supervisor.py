@@ -195,9 +195,8 @@ class Supervisor:
         ready, service.waiting_for = is_ready(service.spec)
         if ready != service.ready:
             service.ready = ready
-            took = time.monotonic() - service.started_at
             if ready:
-                self._tell(service.spec.name, f"ready ({took:.1f} s after its start)", "good")
+                self._tell(service.spec.name, "ready again" if self._was_ready else "ready", "good")
             else:
                 self._tell(service.spec.name, f"not ready: {service.waiting_for}", "bad")
         pause = self._pace.probe_ready if ready else self._pace.probe

@@ -61,7 +61,7 @@ pip() { "$python" -m pip --disable-pip-version-check "$@"; }
 # The build backend comes from its own lock and is used for every build: nothing unpinned is run.
 pip install --quiet --require-hashes -r "$build_lock"
 pip install --progress-bar off --require-hashes --no-build-isolation --use-pep517 -r "$lock" |
-  grep -v -e '^Requirement already' -e '^  Using cached' >&2
+  { grep -v -e '^Requirement already' -e '^  Using cached' -e '^Processing' >&2 || true; }
 pip install --quiet --no-deps --no-build-isolation -e .
 
 digest "$lock" >"$(stamp "$set_name")"

@@ -105,7 +105,7 @@ def worth_showing(line: str) -> str:
         return line.partition("] [ERROR] ")[2]
     if not isinstance(record, dict) or record.get("level") not in _SHOWN_LEVELS:
         return ""
-    reason = record.get("reason")
+    reason = record.get("reason") or record.get("error")
     return f"{record.get('message', '')}" + (f": {reason}" if reason else "")
 
 

@@ -12,7 +12,7 @@ from mesh.connection import Connection, connected
 
 @click.command
 @click.option("--json", "as_json", is_flag=True, help="The catalogue as the mesh answers it.")
-@click.option("--language", help="Only voices that speak it.")
+@click.option("--language", help="Only its native voices: es, pt, en-gb, …")
 @connected
 def command(as_json: bool, language: str | None, connection: Connection) -> None:
     """List the voices there are."""
@@ -41,6 +41,6 @@ def command(as_json: bool, language: str | None, connection: Connection) -> None
 
 
 def _speaks(voice: dict[str, Any], language: str) -> bool:
-    wanted = language.lower()
-    tags = [voice.get("language", ""), *(voice.get("languages") or ())]
-    return any(tag == wanted or tag.split("-")[0] == wanted for tag in map(str.lower, tags))
+    """Whether it is a native voice of the language: nearly all can be made to speak any."""
+    wanted, tag = language.lower(), str(voice.get("language", "")).lower()
+    return wanted in (tag, tag.split("-")[0])
