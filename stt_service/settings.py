@@ -34,7 +34,7 @@ class SttSettings(CommonSettings):
     spool_bytes: int = Field(
         default=1024 * 1024,
         ge=0,
-        description="Uploads up to this size stay in memory; larger ones go to disk.",
+        description="Recordings up to this size stay in memory; larger ones go to disk.",
     )
 
     @field_validator("stt_engines", mode="before")

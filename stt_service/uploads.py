@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from flask import request
 from werkzeug.datastructures import FileStorage
@@ -30,8 +30,9 @@ def recording(spool_bytes: int) -> Iterator[BinaryIO]:
     """
     upload = _field()
     with SpooledTemporaryFile(spool_bytes) as spool:
-        source: IO[bytes] = upload.stream if upload is not None else request.stream
-        shutil.copyfileobj(source, spool, _COPY)
+        # A copy of our own: Flask closes an upload when the view returns, and a streamed answer
+        # still reads it then.
+        shutil.copyfileobj(upload.stream if upload is not None else request.stream, spool, _COPY)
         size = spool.tell()
         if upload is None and size == 0:
             raise InvalidRequest(

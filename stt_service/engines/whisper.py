@@ -42,6 +42,8 @@ gate has let it through, so one of the two errs."""
 _LOOP_SETTINGS = {"repetition_penalty": 1.15, "no_repeat_ngram_size": 3}
 """For the one retry of a passage that repeats itself."""
 _DETECT_S = 30
+SURE_LANGUAGE = 0.8
+"""Below this the language is judged again on Whisper's full window, which it was trained on."""
 
 
 def build(settings: SttSettings) -> WhisperEngine:
@@ -98,7 +100,8 @@ class WhisperEngine(SttEngine):
     def warm_up(self) -> None:
         """Decode one second of faint noise on both paths."""
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
-        self._require_fast().decode(noise, "en", Options())
+        fast = self._require_fast()
+        fast.decode(fast.encode(noise), 1.0, "en", Options())
         list(self._full(noise, "en", Options(), {}))
 
     def close(self) -> None:
@@ -145,10 +148,10 @@ class WhisperEngine(SttEngine):
         number = 0
         for passage in passages(blocks, self._detect):
             samples = level(passage.samples)
+            encoded = self._encode_fast(samples, options)
             if language is None:
-                language, probability = self._language(samples)
-                made.language_probability = probability
-            for segment in self._passage(passage, samples, language, options):
+                language, made.language_probability = self._language(samples, encoded)
+            for segment in self._passage(passage, samples, encoded, language, options):
                 segment.id = number
                 number += 1
                 made.language = language
@@ -156,20 +159,29 @@ class WhisperEngine(SttEngine):
                     made.language_probability = 1.0
                 yield segment
 
-    def _language(self, samples: Float32) -> tuple[str, float]:
+    def _encode_fast(self, samples: Float32, options: Options) -> Any:
+        """The short encoding where the fast path may be taken, else None."""
+        fast = self._require_fast()
+        timed = options.word_times or options.segment_times
+        return fast.encode(samples) if not timed and fast.takes(samples) else None
+
+    def _language(self, samples: Float32, encoded: Any) -> tuple[str, float]:
+        if encoded is not None:
+            tag, probability = self._require_fast().language(encoded)
+            if probability >= SURE_LANGUAGE:
+                return tag, probability
         tag, probability, _ = self._model.detect_language(
             audio=samples[: _DETECT_S * SAMPLE_RATE], vad_filter=False
         )
         return tag, float(probability)
 
     def _passage(
-        self, passage: Passage, samples: Float32, language: str, options: Options
+        self, passage: Passage, samples: Float32, encoded: Any, language: str, options: Options
     ) -> list[Segment]:
-        fast = self._require_fast()
-        timed = options.word_times or options.segment_times
-        if not timed and not options.temperature and fast.takes(samples):
-            found = fast.decode(samples, language, options)
-            if not looks_wrong(found, len(samples) / SAMPLE_RATE):
+        if encoded is not None and not options.temperature:
+            seconds = len(samples) / SAMPLE_RATE
+            found = self._require_fast().decode(encoded, seconds, language, options)
+            if not looks_wrong(found, seconds):
                 return self._placed(passage, [found])
             log.debug("fast path result looks wrong, decoding in full")
         segments = self._full(samples, language, options, {})

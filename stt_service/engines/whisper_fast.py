@@ -46,10 +46,18 @@ class FastPath:
         """Whether a passage is short enough."""
         return len(samples) <= LONGEST_S * SAMPLE_RATE
 
-    def decode(self, samples: Float32, language: str, options: Options) -> Segment:
-        """The passage as one segment that spans it."""
+    def encode(self, samples: Float32) -> Any:
+        """The encoder's output for a passage, for :meth:`language` and :meth:`decode`."""
+        return self._model.encode(self._features(samples))
+
+    def language(self, encoded: Any) -> tuple[str, float]:
+        """The likeliest language tag and its probability."""
+        token, probability = self._model.model.detect_language(encoded)[0][0]
+        return token.strip("<|>"), float(probability)
+
+    def decode(self, encoded: Any, seconds: float, language: str, options: Options) -> Segment:
+        """A passage of ``seconds`` as one segment that spans it."""
         model = self._model
-        seconds = len(samples) / SAMPLE_RATE
         tokenizer = self._tokenizer(
             model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=language
         )
@@ -57,7 +65,7 @@ class FastPath:
         prompt = model.get_prompt(tokenizer, previous, without_timestamps=True)
         limit = min(model.max_length, len(prompt) + 16 + int(_MAX_TOKENS_PER_S * seconds))
         found = model.model.generate(
-            model.encode(self._features(samples)),
+            encoded,
             [prompt],
             beam_size=self._beam,
             max_length=limit,
