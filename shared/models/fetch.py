@@ -250,4 +250,4 @@ class Archives:
 
 
 def _tarball(path: Path) -> tarfile.TarFile:
-    return tarfile.open(path)  # noqa: SIM115 - closed with the other archives
+    return tarfile.open(path)

@@ -1,0 +1,56 @@
+"""Text to speech over a WebSocket: JSON goes in, sound comes out while it is made.
+
+    pip install websockets
+    python ws_tts.py "Olá, mundo!" --language pt
+
+Writes ws_tts.wav. The loop is the one that any client needs: binary messages are sound, JSON
+messages are events, and ``end`` ends the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import websockets
+
+
+async def speak(url: str, text: str, language: str, output: Path) -> None:
+    """Ask for one text and write its sound.
+
+    Raises:
+        SystemExit: the service says what is wrong.
+    """
+    started = time.monotonic()
+    first = 0.0
+    async with websockets.connect(f"{url}/ws/tts") as socket:
+        await socket.send(json.dumps({"text": text, "language": language}))
+        with output.open("wb") as out:
+            while True:
+                message = await socket.recv()
+                if isinstance(message, bytes):
+                    first = first or time.monotonic() - started
+                    out.write(message)
+                    continue
+                event = json.loads(message)
+                if "error" in event:
+                    sys.exit(event["error"]["message"])
+                if event.get("event") == "end":
+                    break
+    print(
+        f"{output}: first audio after {first:.3f} s, all after {time.monotonic() - started:.3f} s"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("text", nargs="?", default="Olá, mundo!")
+    parser.add_argument("--language", default="pt")
+    parser.add_argument("--url", default="ws://localhost:8000")
+    parser.add_argument("--output", type=Path, default=Path("ws_tts.wav"))
+    options = parser.parse_args()
+    asyncio.run(speak(options.url, options.text, options.language, options.output))
