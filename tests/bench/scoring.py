@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tts_service.normalize import normalize
 
 _NOT_WORD = re.compile(r"[^\w]+|_")
+_DIGIT_RUN = re.compile(r"\d{3,}(?:[ ,.-]+\d+)*")
 _SPELLINGS = {
     # Two spellings of one and the same word, said alike.
     "en": {
@@ -66,9 +67,27 @@ def score(reference: str, transcript: str, language: str) -> Score:
     return Score(_distance(expected, words(transcript, language)), len(expected))
 
 
-def best_score(references: Iterable[str], transcript: str, language: str) -> Score:
-    """The best score over several texts that would all be a right reading."""
-    return min((score(each, transcript, language) for each in references), key=lambda s: s.rate)
+def best_score(
+    references: Iterable[str], transcript: str, language: str, *, digits: bool = False
+) -> Score:
+    """The best score over several texts that would all be a right reading.
+
+    Args:
+        references: right readings.
+        transcript: what was heard.
+        language: of both.
+        digits: the text has a number said digit by digit (a telephone); then `555` in the
+            transcript also stands for three fives, however the recogniser groups them.
+    """
+    heard = [transcript]
+    if digits:
+        heard.append(
+            _DIGIT_RUN.sub(lambda found: " ".join(re.findall(r"\d", found[0])), transcript)
+        )
+    return min(
+        (score(each, text, language) for each in references for text in heard),
+        key=lambda found: found.rate,
+    )
 
 
 def total(scores: Iterable[Score]) -> Score:

@@ -3,8 +3,9 @@
     python tests/bench/tts_readback.py --url http://127.0.0.1:8000 --languages en es
 
 Sentences with numbers, prices, dates and abbreviations are synthesised, transcribed and compared
-with the words a person would say (`sentences/<language>.jsonl`: `text`, `spoken`, and `also` for
-other right readings). Errors are the speech's and the recogniser's together.
+with the words a person would say (`sentences/<language>.jsonl`: `text`, `spoken`, `also` for
+other right readings, `digits` where a number is said digit by digit). Errors are the speech's and
+the recogniser's together.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def measure(
         sentence = json.loads(line)
         heard, engine = read_back(session, url, sentence["text"], language, body)
         readings = [sentence["spoken"], *sentence.get("also", [])]
-        scores.append(best_score(readings, heard, language))
+        digits = sentence.get("digits", False)
+        scores.append(best_score(readings, heard, language, digits=digits))
         rows.append(
             {
                 "text": sentence["text"],

@@ -51,12 +51,18 @@ _COUNTED = word_set("deux trois cinq six huit neuf dix vingt cent cents vingts")
 _NOT_COUNTED = word_set("à ou au aux avant après avec en est alors a")
 """A number makes its liaison with what it counts (dix heures), not with these (dix à vingt)."""
 
+_NUMERALS = word_set(
+    "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt "
+    "vingts trente quarante cinquante soixante cent cents mille"
+)
+"""A number is one group with one stress, on its last word (mille neuf cent quatre-vingt-CINQ)."""
+
 _LINKED = {
     # Before a hyphen: vingt-deux, dix-neuf; but quatre-vingt-deux has no t.
     ("vingt", ""): "vˈɛ̃t",
     ("soixante", ""): "swasˈɑ̃t",
-    ("dix", "sept"): "dˈis",
-    ("dix", "septième"): "dis",
+    ("dix", "sept"): "dˈi",
+    ("dix", "septième"): "di",
     ("dix", "neuf"): "dˈiz",
     ("dix", "neuvième"): "diz",
     ("dix", "huit"): "dˈiz",
@@ -105,9 +111,11 @@ def phonemize(text: str) -> str:
         following = following if following and is_word(following) else ""
         linked = _LINKED.get((piece, following)) or _LINKED.get((piece, ""))
         if joint == "-" and linked and pieces[index - 2 : index] != ["quatre", "-"]:
-            out.append(linked)
+            sound = linked
         else:
-            out.append(word_phonemes(piece, following))
+            sound = word_phonemes(piece, following)
+        inside = piece in _NUMERALS and following in _NUMERALS
+        out.append(sound.replace("ˈ", "") if inside else sound)
     return fit("".join(out))
 
 

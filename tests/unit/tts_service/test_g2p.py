@@ -48,7 +48,7 @@ def test_bench_sentences_lose_nothing(language: str) -> None:
         text = normalize(json.loads(line)["text"], language)
         phonemes = phonemize(text, language)
         assert set(phonemes) <= SYMBOLS
-        assert phonemes.count("ˈ") >= len(text.split()) / 3, phonemes
+        assert phonemes.count("ˈ") >= len(text.split()) / 4, phonemes
         assert phonemes[-1] in ".?!"
         assert [c for c in phonemes if c in ",.?!"] == [c for c in text if c in ",.?!"]
 
@@ -66,7 +66,8 @@ def test_bench_sentences_lose_nothing(language: str) -> None:
         ("fr", "Où est la bibliothèque ?", "ˈu ɛ la bibliotˈɛk?"),
         ("fr", "les enfants, les haricots", "lez ɑ̃fˈɑ̃, le aʁikˈo"),
         ("fr", "dix heures, dix livres, dix", "dˈiz ˈœʁ, dˈi lˈivʁ, dˈis"),
-        ("fr", "vingt-deux, quatre-vingt-deux", "vˈɛ̃tdˈø, kˈatʁvˈɛ̃dˈø"),
+        ("fr", "vingt-deux, quatre-vingt-deux", "vɛ̃tdˈø, katʁvɛ̃dˈø"),
+        ("fr", "dix-sept, dix-neuf euros", "disˈɛt, diznˈœv øʁˈo"),
         ("it", "gli gnocchi, la scienza", "ʎɪ ɲˈɔkːɪ, la ʃˈɛnʦa"),
         ("it", "perché, città, piccolo, amici", "perkˈe, ʧitːˈa, pˈikːolo, amˈiʧɪ"),
         ("it", "c'era una ragazza", "ʧˈera una raɡˈaʦːa"),

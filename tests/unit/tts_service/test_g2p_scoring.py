@@ -55,3 +55,10 @@ def test_any_right_reading_counts() -> None:
 
 def test_region_does_not_matter() -> None:
     assert words("Catorze.", "pt-BR") == ["quatorze"]
+
+
+def test_digits_said_one_by_one_may_be_written_together() -> None:
+    said = ["call five five five zero one"]
+    assert best_score(said, "Call 55501.", "en", digits=True).errors == 0
+    assert best_score(said, "Call 55501.", "en").errors > 0
+    assert best_score(said, "Call 55502.", "en", digits=True).errors == 1
