@@ -38,7 +38,7 @@ _EMOJI = re.compile(
     "\U000020e3\U000e0020-\U000e007f]+"
 )
 _SPACES = re.compile(r"[ \t\u00a0]{2,}")
-_LEFTOVER = re.compile(r"(?<!\w)[*_`#|~]+|[*_`#|~]+(?!\w)")
+_LEFTOVER = re.compile(r"(?<!\S)[*_`~]+(?=\w)|(?<=[\w.,;:!?])[*_`~]+(?!\S)")
 
 
 def speakable(text: str, language: str = "en") -> str:

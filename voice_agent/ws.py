@@ -18,6 +18,7 @@ from simple_websocket import ConnectionClosed
 
 from shared.errors import InvalidRequest, MalformedRequest, MeshError, TooLarge
 from shared.log import request_id
+from shared.streaming import close_quietly
 from shared.web.faults import as_mesh_error
 from shared.web.websocket import Socket, ws_route
 from voice_agent.answers import Collected, stream_messages
@@ -183,6 +184,8 @@ class _Session:
             events = self._events(audio)
             for message in stream_messages(events):
                 if cancel.is_set():
+                    # Told only once everything has stopped.
+                    close_quietly(events)
                     self._send({"event": "cancelled"})
                     return
                 self._send(message)
@@ -191,9 +194,7 @@ class _Session:
         except Exception as error:
             self._report(as_mesh_error(error))
         finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
+            close_quietly(events)
             request_id.reset(token)
 
     def _send(self, message: dict[str, Any] | bytes) -> None:

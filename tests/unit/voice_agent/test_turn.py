@@ -1,0 +1,225 @@
+"""One turn on fakes: order, overlap, faults in each stage, cancellation, memory."""
+
+import threading
+
+import pytest
+
+from shared.errors import EngineFailure, InvalidRequest, NotReady, Overloaded, UpstreamUnavailable
+from voice_agent.answers import Collected, stream_messages
+from voice_agent.events import (
+    Audio,
+    Ended,
+    Fault,
+    Heard,
+)
+from voice_agent.llm.fake import FakeLlm
+from voice_agent.session import Conversation
+from voice_agent.turn import Question, run_turn
+
+TWO = ["Hello there, my friend. ", "This is the second ", "sentence of the reply."]
+
+
+def memory():
+    return Conversation(4, 1000)
+
+
+def run(parts, text="a question", conversation=None, **kwargs):
+    return list(run_turn(parts, Question(text.encode(), **kwargs), conversation or memory()))
+
+
+def collected(events):
+    turn = Collected()
+    for event in events:
+        turn.add(event)
+    return turn
+
+
+def test_a_turn_in_order(make_parts):
+    parts = make_parts(FakeLlm(pieces=TWO))
+    events = run(parts)
+    assert isinstance(events[0], Heard)
+    assert isinstance(events[-1], Ended)
+    assert {"stt", "llm_first_token", "tts_first_audio", "llm"} <= set(events[-1].times)
+    turn = collected(events)
+    assert turn.written.text == "".join(TWO)
+    assert turn.begins.engine == "mouth"
+    said = " ".join(text for text, _, _ in parts.tts.spoken)
+    assert said == "".join(TWO)
+    assert sum(len(c) for c in turn.chunks) == sum(len(t) for t, _, _ in parts.tts.spoken)
+    wav = turn.wav()
+    assert wav[:4] == b"RIFF"
+    assert int.from_bytes(wav[40:44], "little") == len(wav) - 44
+
+
+def test_speech_begins_while_the_model_still_writes(make_parts):
+    go_on = threading.Event()
+
+    class Slow(FakeLlm):
+        def reply(self, messages, options):
+            yield "First sentence is complete. And "
+            assert go_on.wait(10), "the first clause was not spoken while the model waited"
+            yield "the second one too."
+
+    for event in run_turn(make_parts(Slow()), Question(b"q"), memory()):
+        if isinstance(event, Audio):
+            go_on.set()
+    assert go_on.is_set()
+
+
+def test_silence_gets_no_answer(make_parts):
+    llm = FakeLlm()
+    events = run(make_parts(llm), "silence")
+    assert [type(e) for e in events] == [Heard, Ended]
+    assert llm.seen == []
+    assert collected(events).answer().event == "no_speech"
+
+
+def test_recognition_that_fails_raises_and_is_not_remembered(make_parts):
+    parts = make_parts()
+    parts.stt.fault = Overloaded("busy")
+    conversation = memory()
+    with pytest.raises(Overloaded):
+        run(parts, conversation=conversation)
+    assert len(conversation.messages()) == 1
+
+
+def test_a_model_that_fails_before_its_first_piece(make_parts):
+    turn = collected(run(make_parts(FakeLlm(fault=EngineFailure("x")))))
+    assert turn.fault("llm").code == "engine_failure"
+    assert turn.written is None
+    assert turn.chunks == []
+
+
+def test_a_model_that_breaks_off_leaves_what_was_spoken(make_parts):
+    llm = FakeLlm(pieces=TWO, fault=UpstreamUnavailable("x"), fault_after=2)
+    events = run(make_parts(llm))
+    turn = collected(events)
+    assert turn.fault("llm").code == "upstream_unavailable"
+    assert turn.written is None, "a reply that was cut must not look whole"
+    assert isinstance(events[-1], Ended)
+
+
+def test_speech_that_fails_leaves_the_text(make_parts):
+    parts = make_parts(FakeLlm(pieces=TWO))
+    parts.tts.fault = InvalidRequest("no such language")
+    conversation = memory()
+    turn = collected(run(parts, conversation=conversation))
+    assert turn.fault("tts").code == "invalid_request"
+    assert turn.written.text == "".join(TWO)
+    assert turn.wav() is None
+    assert conversation.messages()[-1].content.startswith("Hello there")
+
+
+def test_speech_that_fails_half_way(make_parts):
+    parts = make_parts(FakeLlm(pieces=TWO))
+    parts.tts.fault, parts.tts.fault_after = UpstreamUnavailable("x"), 1
+    turn = collected(run(parts))
+    assert turn.fault("tts")
+    assert len(parts.tts.spoken) == 1
+
+
+def test_closing_cancels_model_and_speech_and_keeps_what_was_heard(make_parts):
+    llm = FakeLlm(pieces=["One sentence is here. "] * 200)
+    parts = make_parts(llm)
+    conversation = memory()
+    events = run_turn(parts, Question(b"q"), conversation)
+    for event in events:
+        if isinstance(event, Audio) and event.clause:
+            break
+    events.close()
+    assert llm.closed_early == 1
+    assert conversation.messages()[-1].content == "One sentence is here."
+    # The engine's place was freed.
+    assert run(parts, "again", conversation)[-1].times
+
+
+def test_a_slow_listener_slows_the_model_down(make_parts):
+    made = []
+
+    class Counting(FakeLlm):
+        def reply(self, messages, options):
+            for number in range(5000):
+                made.append(number)
+                yield "word "
+
+    events = run_turn(make_parts(Counting()), Question(b"q"), memory())
+    for _ in range(3):
+        next(events)
+    threading.Event().wait(0.3)
+    assert len(made) < 500
+    events.close()
+
+
+def test_markup_is_not_spoken_but_kept_in_the_text(make_parts):
+    parts = make_parts(FakeLlm(pieces=["**Bold** words 🎉. ", "```py\nx=1\n``", "`\nDone now."]))
+    turn = collected(run(parts))
+    said = " ".join(text for text, _, _ in parts.tts.spoken)
+    assert "Bold words" in said
+    assert "x=1" not in said
+    assert "🎉" not in said
+    assert "**Bold**" in turn.written.text
+
+
+def test_another_sample_rate_in_mid_reply_is_resampled(make_parts):
+    parts = make_parts(FakeLlm(pieces=TWO))
+    parts.tts.rates = [24_000, 12_000]
+    turn = collected(run(parts))
+    first, rest = parts.tts.spoken[0][0], parts.tts.spoken[1:]
+    expected = len(first) + 2 * sum(len(text) for text, _, _ in rest)
+    assert abs(sum(len(c) for c in turn.chunks) - expected) <= 4 * len(rest)
+
+
+@pytest.mark.parametrize(
+    ("voice", "language", "asked"),
+    [
+        ("", "es", None),
+        ("woman", "es", "lady"),
+        ("man", "en", "sir"),
+        ("man", "es", None),
+        ("af_sky", "es", "af_sky"),
+    ],
+)
+def test_the_voice_of_a_reply(make_parts, voice, language, asked):
+    parts = make_parts(FakeLlm(pieces=["Hi."]), voice=voice)
+    parts.stt.language = language
+    run(parts)
+    assert parts.tts.spoken == [("Hi.", language, asked)]
+
+
+def test_a_missing_catalogue_does_not_stop_speech(make_parts):
+    parts = make_parts(FakeLlm(pieces=["Hi."]), voice="man")
+    parts.tts.catalogue = UpstreamUnavailable("x")
+    run(parts)
+    assert parts.tts.spoken[0][2] is None
+
+
+def test_the_next_model_answers_and_the_reply_says_so(make_parts):
+    first = FakeLlm("first", why="not reachable")
+    second = FakeLlm("second", fault=UpstreamUnavailable("x"))
+    third = FakeLlm("third", pieces=["I am third."])
+    turn = collected(run(make_parts(first, second, third)))
+    assert turn.written.engine == "third"
+    assert [(p.engine, p.reason) for p in turn.written.passed] == [
+        ("first", "not reachable"),
+        ("second", "upstream_unavailable"),
+    ]
+    assert turn.answer().llm_passed_over[0] == {"engine": "first", "reason": "not reachable"}
+
+
+def test_no_model_at_all(make_parts):
+    turn = collected(run(make_parts(FakeLlm(why="not reachable"))))
+    assert isinstance(turn.fault("llm"), NotReady)
+
+
+def test_the_messages_of_the_streaming_dialect(make_parts):
+    messages = list(stream_messages(run(make_parts(FakeLlm(pieces=["Hi there."])))))
+    names = [m["event"] for m in messages if isinstance(m, dict)]
+    assert names[0] == "transcription"
+    assert names[-1] == "end"
+    assert {"delta", "reply", "audio_start"} <= set(names)
+    audio = b"".join(m for m in messages if isinstance(m, bytes))
+    assert len(audio) == 2 * len("Hi there.")
+    (fault,) = stream_messages([Fault("tts", EngineFailure("x"))])
+    assert fault["event"] == "error"
+    assert fault["stage"] == "tts"
+    assert fault["error"]["code"] == "engine_failure"
