@@ -53,6 +53,8 @@ class Conversation:
         trace: TracebackType | None,
     ) -> None:
         self._socket.close(timeout=1)
+        # After the peer's own close the line above does nothing.
+        self._socket.shutdown()
 
     def ask(self, audio: bytes, on_words: Callable[[str, str], None]) -> bytes:
         """Send a recording; wait for the words and for the spoken answer.

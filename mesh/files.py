@@ -28,6 +28,9 @@ def save(chunks: Iterable[bytes], path: Path) -> int:
     try:
         return _save(chunks, path)
     except OSError as error:
+        # The chunks' own failures are OSErrors too (of requests), without a number of the system.
+        if error.errno is None:
+            raise
         raise click.FileError(str(path), error.strerror) from None
 
 
