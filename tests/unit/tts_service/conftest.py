@@ -44,7 +44,7 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
         values: dict[str, Any] = {
             "voicemesh_home": tmp_path / "home",
             "voices_dirs": (voices,),
-            "engines": tuple(name for name, _ in builders),
+            "tts_engines": tuple(name for name, _ in builders),
             **overrides,
         }
         app = create_app(TtsSettings(_env_file=None, **values), builders)
