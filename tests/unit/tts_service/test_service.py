@@ -43,7 +43,7 @@ def test_an_answer_says_what_made_it(make_app: AppFactory) -> None:
 
 
 def test_the_default_language_is_configured(make_app: AppFactory) -> None:
-    stream = service_of(make_app(language="es")).speak(SpeechJob("Hola."))
+    stream = service_of(make_app(tts_language="es")).speak(SpeechJob("Hola."))
     assert stream.headers["X-Language"] == "es"
     stream.close()
 
