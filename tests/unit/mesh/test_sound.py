@@ -74,10 +74,10 @@ class FakeDevice(types.ModuleType):
         self.played = []
         self.broken = broken
 
-    def RawOutputStream(self, **options):
+    def RawOutputStream(self, **options):  # noqa: N802 - its own name
         return self._stream(options)
 
-    def RawInputStream(self, *, callback, **options):
+    def RawInputStream(self, *, callback, **options):  # noqa: N802
         callback(b"\5\6", 1, None, None)
         return self._stream(options)
 
