@@ -19,7 +19,7 @@ from pathlib import Path
 import websockets
 
 
-async def speak(url: str, text: str, language: str, output: Path) -> None:
+async def speak(url: str, token: str | None, text: str, language: str, output: Path) -> None:
     """Ask for one text and write its sound.
 
     Raises:
@@ -27,7 +27,8 @@ async def speak(url: str, text: str, language: str, output: Path) -> None:
     """
     started = time.monotonic()
     first = 0.0
-    async with websockets.connect(f"{url}/ws/tts") as socket:
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    async with websockets.connect(f"{url}/ws/tts", additional_headers=headers) as socket:
         await socket.send(json.dumps({"text": text, "language": language}))
         with output.open("wb") as out:
             while True:
@@ -51,6 +52,7 @@ if __name__ == "__main__":
     parser.add_argument("text", nargs="?", default="Olá, mundo!")
     parser.add_argument("--language", default="pt")
     parser.add_argument("--url", default="ws://localhost:8000")
+    parser.add_argument("--token", help="bearer token, where the mesh wants one")
     parser.add_argument("--output", type=Path, default=Path("ws_tts.wav"))
     options = parser.parse_args()
-    asyncio.run(speak(options.url, options.text, options.language, options.output))
+    asyncio.run(speak(options.url, options.token, options.text, options.language, options.output))

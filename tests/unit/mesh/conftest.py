@@ -107,7 +107,6 @@ def _application(gateway: Gateway) -> Flask:
             elif heard == b"bye":
                 ws.close(1013, "too many sessions")
             else:
-                ws.send(json.dumps({"event": "thinking"}))
                 ws.send(json.dumps({"transcription": "hi", "llama": "hello"}))
                 ws.send(wav_header(AudioFormat(24_000), len(SAMPLES)) + SAMPLES)
 

@@ -1,0 +1,98 @@
+"""The installer's messages on machines that lack something; nothing is installed here."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ("bash", "cat", "cut", "dirname", "env", "flock", "grep", "mkdir", "rm", "sha256sum")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine whose PATH has the usual tools; ``python`` adds a stand-in for an interpreter."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        if found := shutil.which(tool):
+            (folder / tool).symlink_to(found)
+
+    def run(kind="embedded", python=None, **environment):
+        if python is not None:
+            script = folder / "python3"
+            script.write_text(f"#!/bin/bash\n{python}\n")
+            script.chmod(0o755)
+        return subprocess.run(
+            [str(ROOT / "scripts" / "setup_env.sh"), kind],
+            env={"PATH": str(folder), "VENV": str(tmp_path / "venv"), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_no_python_is_said(machine):
+    done = machine()
+    assert done.returncode == 1
+    assert "Python 3.11 or newer was not found" in done.stderr
+
+
+def test_an_old_python_does_not_count(machine):
+    assert "was not found" in machine(python="exit 1").stderr
+
+
+def test_a_python_without_venv_names_the_package(machine):
+    done = machine(python='case "$*" in *ensurepip*) exit 1;; *print*) echo 3.12;; esac')
+    assert done.returncode == 1
+    assert "apt install python3.12-venv" in done.stderr
+
+
+def test_what_is_installed_is_not_installed_again(machine, tmp_path):
+    names = ("requirements/build.lock", "requirements/embedded.lock", "pyproject.toml")
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names)).hexdigest()
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to("/bin/false")
+    (tmp_path / "venv" / ".installed-embedded").write_text(digest)
+    assert machine().returncode == 0
+    (tmp_path / "venv" / ".installed-embedded").write_text("older")
+    assert machine().returncode == 1
+
+
+@pytest.mark.parametrize("name", ["build", "embedded", "dev"])
+def test_locks_pin_everything_and_name_no_host(name):
+    text = (ROOT / "requirements" / f"{name}.lock").read_text()
+    assert "://" not in text
+    pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert pins
+    for line in pins:
+        assert "==" in line
+        assert line.endswith("\\"), f"no hash: {line}"
+    assert "torch" not in {line.partition("==")[0] for line in pins}
+
+
+def test_the_development_lock_has_the_same_versions():
+    def versions(name):
+        lines = (ROOT / "requirements" / f"{name}.lock").read_text().splitlines()
+        return {line.split(" \\")[0] for line in lines if line and line[0].isalnum()}
+
+    assert versions("embedded") <= versions("dev")
+
+
+def test_make_lists_its_targets():
+    if shutil.which("make") is None:
+        pytest.skip("no make")
+    done = subprocess.run(
+        ["make", "-C", str(ROOT), "--no-print-directory"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "MAKEFLAGS": ""},
+    )
+    for target in ("run", "test", "check", "fmt", "bench", "clean", "help", "lock"):
+        assert f"make {target} " in done.stdout
