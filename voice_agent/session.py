@@ -11,10 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from voice_agent.llm.base import Message
+from voice_agent.llm.fitting import BYTES_PER_TOKEN, size
 from voice_agent.prompts import system_prompt
-
-CHARS_PER_TOKEN = 3
-"""Cautious estimate for the languages we speak; Spanish text has about 3.5."""
 
 
 @dataclass(slots=True)
@@ -28,12 +26,12 @@ class Conversation:
 
     Args:
         memory_turns: past turns that are kept.
-        budget_tokens: for system prompt and turns together; the oldest turns go first.
+        budget_tokens: for system prompt and turns together, estimated; the oldest turns go first.
     """
 
     def __init__(self, memory_turns: int, budget_tokens: int) -> None:
         self._past: deque[_Turn] = deque(maxlen=memory_turns)
-        self._budget_chars = budget_tokens * CHARS_PER_TOKEN
+        self._budget_bytes = budget_tokens * BYTES_PER_TOKEN
         self._generation = 0
         self._current: _Turn | None = None
         self._language = "en"
@@ -69,11 +67,11 @@ class Conversation:
         """What the model is asked: instructions, the turns that fit, the question."""
         system = Message("system", system_prompt(self._language))
         asked = [Message("user", self._current.asked)] if self._current is not None else []
-        room = self._budget_chars - sum(len(m.content) for m in [system, *asked])
+        room = self._budget_bytes - size([system, *asked])
         kept: list[Message] = []
         for turn in reversed(self._past):
             pair = [Message("user", turn.asked), Message("assistant", " ".join(turn.heard))]
-            room -= sum(len(message.content) for message in pair)
+            room -= size(pair)
             if room < 0:
                 break
             kept = pair + kept

@@ -15,12 +15,14 @@ from shared.errors import (
     EngineFailure,
     MeshError,
     NotReady,
+    TooLarge,
     UnknownModel,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
 from voice_agent.llm import REGISTRY
 from voice_agent.llm.base import Message, ReplyOptions
+from voice_agent.session import Conversation
 from voice_agent.settings import AgentSettings
 
 ASK = [Message("system", "Answer briefly."), Message("user", "What is the capital of France?")]
@@ -187,10 +189,31 @@ class TestEmbedded:
         reply.close()
         assert not [t for t in threading.enumerate() if t.name == "llm"]
 
-    def test_too_long_a_prompt_is_a_failure_not_a_crash(self, embedded):
-        with pytest.raises(EngineFailure):
-            list(embedded.reply([Message("user", "word " * 9000)], ReplyOptions()))
+    def test_too_long_a_question_is_refused_not_a_crash(self, embedded):
+        with pytest.raises(TooLarge) as caught:
+            list(embedded.reply([ASK[0], Message("user", "word " * 9000)], ReplyOptions()))
+        assert caught.value.code == "context_exceeded"
         assert list(embedded.reply(ASK, ReplyOptions(max_tokens=4)))
+
+    @pytest.mark.parametrize(
+        ("language", "said"),
+        [
+            ("es", "¿Qué tiempo hará mañana en la ciudad? Me gustaría saber si va a llover. "),
+            ("zh", "明天城里的天气怎么样？我想知道下午会不会下雨。"),
+            ("ko", "내일 도시의 날씨는 어떨까요? 오후에 비가 올지 알고 싶어요. "),
+        ],
+    )
+    def test_a_long_conversation_goes_on_in_any_language(self, embedded, language, said):
+        conversation = Conversation(12, 2048 - 160)
+        for number in range(15):
+            turn = conversation.begin(said * 4, language)
+            if number == 14:
+                break
+            conversation.heard(turn, said * 8)
+            conversation.end(turn)
+        messages = conversation.messages()
+        assert len(messages) > 4, "the memory is to be full enough to be worth a test"
+        assert list(embedded.reply(messages, ReplyOptions(max_tokens=4)))
 
     def test_two_at_once(self, embedded):
         texts = {}

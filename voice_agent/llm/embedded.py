@@ -18,6 +18,7 @@ from shared.engines import EngineSpec
 from shared.errors import EngineFailure, NotReady
 from shared.models import locate
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
+from voice_agent.llm.fitting import shortened
 from voice_agent.settings import AgentSettings
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,15 @@ _QUEUED = 64
 """Pieces made ahead of the listener before generation waits."""
 _POLL_S = 0.05
 _END = object()
+
+
+class _PromptTooLong(Exception):
+    """llama.cpp refused the prompt, which it does at once; how long it is and may be."""
+
+    def __init__(self, tokens: int, context: int) -> None:
+        super().__init__(tokens, context)
+        self.tokens = tokens
+        self.context = context
 
 
 def build(settings: AgentSettings) -> EmbeddedLlm:
@@ -96,7 +106,22 @@ class EmbeddedLlm(LlmEngine):
         return "" if self._server is not None else "not loaded"
 
     def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
-        """See :class:`LlmEngine`."""
+        """See :class:`LlmEngine`; the oldest turns are left out where the context is too small.
+
+        Raises:
+            TooLarge: the question alone is too long (while iterating).
+        """
+        kept = list(messages)
+        while True:
+            try:
+                yield from self._attempt(kept, options)
+            except _PromptTooLong as refused:
+                kept = shortened(kept, refused.tokens, refused.context - options.max_tokens)
+                log.info("oldest turns left out", extra={"messages": len(kept)})
+                continue
+            return
+
+    def _attempt(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
         request = json.dumps(
             {
                 "messages": [message.as_dict() for message in messages],
@@ -141,7 +166,7 @@ class EmbeddedLlm(LlmEngine):
             # What is returned here goes to llama.cpp: True aborts the generation.
             try:
                 return put(_content(json.loads(text)))
-            except EngineFailure as error:
+            except (EngineFailure, _PromptTooLong) as error:
                 put(error)
                 return True
 
@@ -158,8 +183,12 @@ def _content(chunk: dict[str, Any]) -> str:
 
     Raises:
         EngineFailure: the chunk reports an error.
+        _PromptTooLong: the error is the prompt's length.
     """
     if "error" in chunk:
+        error = chunk["error"]
+        if isinstance(error, dict) and error.get("type") == "exceed_context_size_error":
+            raise _PromptTooLong(int(error["n_prompt_tokens"]), int(error["n_ctx"]))
         raise EngineFailure("the embedded language model failed")
     choices = chunk.get("choices") or [{}]
     return choices[0].get("delta", {}).get("content") or ""

@@ -57,7 +57,7 @@ def test_the_oldest_turns_go_first_and_the_instructions_never():
     assert messages[0].content == system_prompt("pt")
     assert messages[-1].content == "now"
     assert messages[-3].content == "question 49"
-    assert sum(len(m.content) for m in messages) <= 200 * 3
+    assert sum(len(m.content.encode()) for m in messages) <= 200 * 2
 
 
 def test_prompts_by_language():
