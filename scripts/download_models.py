@@ -12,7 +12,7 @@ def main() -> None:
     """Run ``mesh download`` from a checkout that may not be installed."""
     sys.path.insert(0, str(ROOT))
     try:
-        from mesh.cli import group  # noqa: PLC0415 - found only now
+        from mesh.cli import group
     except ModuleNotFoundError as missing:
         sys.exit(f"{missing.name} is not installed; run: scripts/setup_env.sh embedded")
     group(["download", *sys.argv[1:]], prog_name="download_models.py")
