@@ -19,7 +19,7 @@ from voice_agent.llm import REGISTRY
 from voice_agent.llm.base import LlmEngine, ReplyOptions
 from voice_agent.routes import agent_routes
 from voice_agent.settings import AgentSettings
-from voice_agent.turn import Parts
+from voice_agent.work import Parts
 
 
 def create_app(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.engine_host import EngineHost
-from shared.errors import MeshError, NotReady
+from shared.errors import EngineFailure, MeshError, NotReady
 from shared.metrics import FALLBACKS
-from shared.streaming import closing_after, prime
+from shared.streaming import close_quietly, closing_after
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
-log = logging.getLogger(__name__)
+_STATES = ("not reachable", "not loaded", "pulling", "could not pull")
+"""How what :meth:`LlmEngine.unavailable` says begins; model names and shares may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +25,46 @@ class Passed:
     reason: str
 
 
+class Listener(Protocol):
+    """Told of the pieces of a model that may yet be passed over."""
+
+    def hears(self, piece: str) -> bool:
+        """Whether there is a clause to speak now."""
+
+    def hears_end(self) -> bool:
+        """Whether what was written, which is all there is, holds a clause to speak."""
+
+
 @dataclass(slots=True)
 class Reply:
     """A reply being made; close it to stop generation and free the engine's place."""
 
     engine: str
-    pieces: Iterator[str]
+    pieces: closing_after[str]
     passed: list[Passed]
 
     def close(self) -> None:
         """Safe to call twice."""
-        close = getattr(self.pieces, "close", None)
-        if close is not None:
-            close()
+        self.pieces.close()
 
 
 def begin_reply(
-    host: EngineHost[LlmEngine], messages: Sequence[Message], options: ReplyOptions
+    host: EngineHost[LlmEngine],
+    messages: Sequence[Message],
+    options: ReplyOptions,
+    listener: Callable[[], Listener],
 ) -> Reply:
-    """Ask the engines in order until one has made its first piece.
+    """Ask the engines in order until one has written something that can be spoken.
 
-    After that piece there is no going back: a later failure is the caller's to report, since part
-    of the reply may have been spoken.
+    From there on there is no going back: a later failure is the caller's to report, since part of
+    the reply may have been heard. Before it, a model that fails, breaks off or writes nothing is
+    passed over, and what it wrote is dropped.
+
+    Args:
+        host: the models in their order.
+        messages: the conversation.
+        options: limits of the reply.
+        listener: makes, for each model, what is told its pieces; whatever it raises is passed on.
 
     Raises:
         MeshError: the last engine's, or NotReady when none is loaded.
@@ -58,19 +78,58 @@ def begin_reply(
             failure = NotReady(f"{name}: {reason}")
             continue
         try:
-            lease = host.lease(engine)
-            try:
-                pieces = prime(engine.reply(messages, options))
-            except BaseException:
-                lease.release()
-                raise
+            pieces = _opened(host, engine, messages, options, listener())
         except MeshError as error:
             passed.append(Passed(name, error.code))
             failure = error
             continue
         for skipped in passed:
             FALLBACKS.labels(
-                **{"from": skipped.engine, "to": name, "reason": skipped.reason.split()[0]}
+                **{"from": skipped.engine, "to": name, "reason": _label(skipped.reason)}
             ).inc()
-        return Reply(name, closing_after(pieces, lease.release), passed)
+        return Reply(name, pieces, passed)
     raise failure
+
+
+def _opened(
+    host: EngineHost[LlmEngine],
+    engine: LlmEngine,
+    messages: Sequence[Message],
+    options: ReplyOptions,
+    listener: Listener,
+) -> closing_after[str]:
+    """An engine's pieces from the first on, once they hold something to speak."""
+    lease = host.lease(engine)
+    pieces: Iterator[str] = iter(())
+    try:
+        pieces = engine.reply(messages, options)
+        held = _up_to_a_clause(pieces, listener)
+    except BaseException:
+        close_quietly(pieces)
+        lease.release()
+        raise
+
+    def cleanup() -> None:
+        try:
+            close_quietly(pieces)
+        finally:
+            lease.release()
+
+    return closing_after(itertools.chain(held, pieces), cleanup)
+
+
+def _up_to_a_clause(pieces: Iterator[str], listener: Listener) -> list[str]:
+    held: list[str] = []
+    for piece in pieces:
+        held.append(piece)
+        if listener.hears(piece):
+            return held
+    if not listener.hears_end():
+        raise EngineFailure("the language model wrote nothing to speak", code="empty_reply")
+    return held
+
+
+def _label(reason: str) -> str:
+    """A reason as a metric's label, of which there are few: an error code, or a known beginning."""
+    known = next((begin for begin in _STATES if reason.startswith(begin)), reason)
+    return known.replace(" ", "_")

@@ -21,7 +21,8 @@ from voice_agent.events import Audio, AudioBegins, Event, Fault, Heard
 from voice_agent.llm.base import LlmEngine
 from voice_agent.session import Conversation
 from voice_agent.settings import AgentSettings
-from voice_agent.turn import Parts, Question, run_turn
+from voice_agent.turn import Question, run_turn
+from voice_agent.work import Parts
 
 _FIELDS = ("audio_file", "file", "audio")
 

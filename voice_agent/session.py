@@ -15,10 +15,20 @@ from voice_agent.llm.fitting import BYTES_PER_TOKEN, size
 from voice_agent.prompts import system_prompt
 
 
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    text: str
+    seconds: float
+
+
 @dataclass(slots=True)
 class _Turn:
+    generation: int
     asked: str
-    heard: list[str] = field(default_factory=list)
+    heard: list[_Clause] = field(default_factory=list)
+
+    def answer(self) -> str:
+        return " ".join(clause.text for clause in self.heard)
 
 
 class Conversation:
@@ -45,7 +55,7 @@ class Conversation:
         """A person said something: start a turn, ending the one before where it is not over."""
         self._settle()
         self._generation += 1
-        self._current = _Turn(asked)
+        self._current = _Turn(self._generation, asked)
         self._language = language
         return self._generation
 
@@ -53,10 +63,37 @@ class Conversation:
         """Whether results of that turn still count."""
         return self._current is not None and generation == self._generation
 
-    def heard(self, generation: int, text: str) -> None:
-        """A clause of the reply reached the person."""
+    def heard(self, generation: int, text: str, seconds: float = 0.0) -> None:
+        """A clause of the reply reached the person.
+
+        Args:
+            generation: of the turn.
+            text: the clause.
+            seconds: of its speech; 0 where it was shown and not spoken.
+        """
         if self.is_current(generation) and self._current is not None:
-            self._current.heard.append(text)
+            self._current.heard.append(_Clause(text, seconds))
+
+    def played(self, seconds: float) -> None:
+        """Playing the latest reply was broken off after ``seconds``; the rest was not heard.
+
+        Speech is sent faster than it is played, so only the one who plays it knows. A clause that
+        was broken off is kept in proportion, up to its last whole word.
+        """
+        turn = self._current or (self._past[-1] if self._past else None)
+        if turn is None or turn.generation != self._generation:
+            return
+        kept: list[_Clause] = []
+        for clause in turn.heard:
+            if clause.seconds > seconds:
+                if part := _beginning(clause.text, seconds / clause.seconds):
+                    kept.append(_Clause(part, seconds))
+                break
+            kept.append(clause)
+            seconds -= clause.seconds
+        turn.heard = kept
+        if not kept and self._current is None:
+            self._past.pop()
 
     def end(self, generation: int) -> None:
         """The turn is over, completed or interrupted; what was heard goes into the memory."""
@@ -70,7 +107,7 @@ class Conversation:
         room = self._budget_bytes - size([system, *asked])
         kept: list[Message] = []
         for turn in reversed(self._past):
-            pair = [Message("user", turn.asked), Message("assistant", " ".join(turn.heard))]
+            pair = [Message("user", turn.asked), Message("assistant", turn.answer())]
             room -= size(pair)
             if room < 0:
                 break
@@ -82,3 +119,12 @@ class Conversation:
         if turn is not None and turn.heard:
             # An unanswered question is left out: two user messages in a row confuse chat models.
             self._past.append(turn)
+
+
+def _beginning(text: str, share: float) -> str:
+    """About ``share`` of the text, whole words where the script has spaces between them."""
+    length = int(len(text) * share)
+    part = text[:length]
+    if " " in text and length < len(text) and not text[length].isspace():
+        part = part.rpartition(" ")[0]
+    return part.strip()

@@ -26,6 +26,7 @@ _QUOTE = re.compile(r"^\s{0,3}>\s?", re.MULTILINE)
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+", re.MULTILINE)
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]{3,}\|?\s*$", re.MULTILINE)
+_TABLE_ROW = re.compile(r"^[ \t]*\|(.*?)\|?[ \t]*$", re.MULTILINE)
 _BOLD = re.compile(r"(\*\*\*|\*\*|\*|___|__|~~)(?=\S)(.+?)(?<=\S)\1")
 _UNDERSCORE = re.compile(r"(?<!\w)_(?=\S)([^_\n]+?)(?<=\S)_(?!\w)")
 _INLINE_CODE = re.compile(r"`([^`\n]*)`")
@@ -56,10 +57,10 @@ def speakable(text: str, language: str = "en") -> str:
         text = _BOLD.sub(r"\2", text)
     text = _UNDERSCORE.sub(r"\1", text)
     text = _TAG.sub("", text)
-    text = text.replace("|", ", ")
+    text = _TABLE_ROW.sub(_row, text).replace("|", ", ")
     text = _EMOJI.sub("", text)
     text = _LEFTOVER.sub("", text)
-    return _SPACES.sub(" ", text).strip(" \t,")
+    return _SPACES.sub(" ", text).strip(" \t")
 
 
 class SpeakableStream:
@@ -128,6 +129,10 @@ def _without_fences(text: str, language: str) -> str:
     parts = _FENCE.split(text)
     # Odd parts are inside a fence; one that is never closed runs to the end.
     return f" {code_said(language)} ".join(parts[::2]) if len(parts) > 1 else text
+
+
+def _row(match: re.Match[str]) -> str:
+    return ", ".join(cell.strip() for cell in match.group(1).split("|") if cell.strip())
 
 
 def _site(match: re.Match[str]) -> str:

@@ -1,69 +1,19 @@
 """One turn: recognition, then the model's reply and its speech, overlapping.
 
-Two threads: one reads the language model and cuts its text into clauses, the other has them
-spoken. Both write events into one bounded queue that the caller reads, so a slow listener slows
-them down. Closing the iterator of events cancels everything behind it.
+Closing the iterator of events cancels everything behind it.
 """
 
 from __future__ import annotations
 
-import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from shared.clients.stt import SttClient
-from shared.clients.tts import TtsClient
-from shared.engine_host import EngineHost
-from shared.errors import MeshError
-from shared.log import request_id
 from shared.metrics import STAGE_LATENCY
-from shared.pcm import AudioFormat, Pcm16, PcmStream
-from shared.samples import float_to_pcm16, pcm16_to_float, resample
-from shared.text import IncrementalSplitter
-from shared.web.faults import as_mesh_error
-from voice_agent.events import (
-    Audio,
-    AudioBegins,
-    Ended,
-    Event,
-    Fault,
-    Heard,
-    ReplyText,
-    ReplyWritten,
-)
-from voice_agent.llm.base import LlmEngine, ReplyOptions
-from voice_agent.llm_choice import begin_reply
+from voice_agent.events import Audio, AudioBegins, Ended, Event, Heard
 from voice_agent.session import Conversation
-from voice_agent.speakable import SpeakableStream, speakable
-from voice_agent.voices import choose_voice
-
-log = logging.getLogger(__name__)
-
-_POLL_S = 0.05
-_EVENTS_AHEAD = 64
-"""Events made before the listener has taken them: some seconds of speech."""
-_CLAUSES_AHEAD = 8
-_END = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a turn works with.
-
-    Attributes:
-        voice: ``VOICE_NAME``, possibly empty.
-    """
-
-    stt: SttClient
-    tts: TtsClient
-    llms: EngineHost[LlmEngine]
-    options: ReplyOptions
-    voice: str = ""
+from voice_agent.work import Parts, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +25,19 @@ class Question:
     language: str | None = None
 
 
-class _Cancelled(Exception):
-    """The listener has gone; unwinds a thread of the turn."""
-
-
-def run_turn(parts: Parts, question: Question, memory: Conversation) -> Iterator[Event]:
+def run_turn(
+    parts: Parts,
+    question: Question,
+    memory: Conversation,
+    cancelled: threading.Event | None = None,
+) -> Iterator[Event]:
     """The events of one turn; :class:`Heard` first, :class:`Ended` last, faults as events.
+
+    Args:
+        parts: what the turn works with.
+        question: what was said.
+        memory: of the conversation.
+        cancelled: set by another thread: the turn stops at once, without :class:`Ended`.
 
     Raises:
         MeshError: recognition failed; nothing of this turn is remembered.
@@ -91,6 +48,9 @@ def run_turn(parts: Parts, question: Question, memory: Conversation) -> Iterator
     )
     stt_s = time.monotonic() - started
     STAGE_LATENCY.labels(stage="turn_stt").observe(stt_s)
+    cancelled = cancelled or threading.Event()
+    if cancelled.is_set():
+        return
     language = transcript.language or "en"
     yield Heard(
         transcript.text, transcript.language, transcript.engine, tuple(transcript.warnings or ())
@@ -99,185 +59,25 @@ def run_turn(parts: Parts, question: Question, memory: Conversation) -> Iterator
         yield Ended({"stt": round(stt_s, 3)})
         return
     generation = memory.begin(transcript.text, language)
-    work = _Work(parts, memory, language, started)
+    work = Work(parts, memory, language, started, cancelled)
+    rate, samples = 1, 0
     try:
         for event in work.events():
-            if isinstance(event, Audio) and event.clause:
-                memory.heard(generation, event.clause)
+            if isinstance(event, AudioBegins):
+                rate = event.format.sample_rate
+            if isinstance(event, Audio):
+                samples += len(event.samples)
+                if event.clause:
+                    memory.heard(generation, event.clause, samples / rate)
+                    samples = 0
             yield event
+        if cancelled.is_set():
+            return
         if work.unspoken:
             # Speech failed: the person reads the rest, which is as good as having heard it.
             memory.heard(generation, work.unspoken)
+        work.mark("all")
         yield Ended({"stt": round(stt_s, 3), **work.times})
     finally:
         work.cancel()
         memory.end(generation)
-
-
-class _Work:
-    """The two threads of a turn and what they share."""
-
-    def __init__(self, parts: Parts, memory: Conversation, language: str, started: float) -> None:
-        self._parts = parts
-        self._messages = memory.messages()
-        self._language = language
-        self._started = started
-        self._cancelled = threading.Event()
-        self._events: queue.Queue[object] = queue.Queue(_EVENTS_AHEAD)
-        self._clauses: queue.Queue[object] = queue.Queue(_CLAUSES_AHEAD)
-        self._request_id = request_id.get()
-        self._threads = [
-            threading.Thread(target=self._run, args=(step,), name=step.__name__, daemon=True)
-            for step in (self._write, self._speak)
-        ]
-        self.times: dict[str, float] = {}
-        self.unspoken = ""
-
-    def events(self) -> Iterator[Event]:
-        """Start the threads; their events until both are done."""
-        for thread in self._threads:
-            thread.start()
-        running = len(self._threads)
-        while running:
-            event = self._events.get()
-            if event is _END:
-                running -= 1
-            else:
-                yield event  # type: ignore[misc]  # only events and _END are put
-
-    def cancel(self) -> None:
-        """Stop generation and speech, and wait until they have stopped."""
-        self._cancelled.set()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
-
-    def _run(self, step: Callable[[], None]) -> None:
-        token = request_id.set(self._request_id)
-        try:
-            step()
-        except _Cancelled:
-            log.debug("turn cancelled")
-        except Exception as error:
-            stage = "llm" if step == self._write else "tts"
-            self._offer(self._events, Fault(stage, as_mesh_error(error)))
-        finally:
-            if step == self._write:
-                self._offer(self._clauses, _END)
-            self._offer(self._events, _END)
-            request_id.reset(token)
-
-    def _offer(self, target: queue.Queue[object], item: object) -> None:
-        try:
-            self._put(target, item)
-        except _Cancelled:
-            log.debug("nobody waits for the end of this turn")
-
-    def _put(self, target: queue.Queue[object], item: object) -> None:
-        while not self._cancelled.is_set():
-            try:
-                target.put(item, timeout=_POLL_S)
-            except queue.Full:
-                continue
-            return
-        raise _Cancelled
-
-    def _take_clause(self) -> object:
-        while not self._cancelled.is_set():
-            try:
-                return self._clauses.get(timeout=_POLL_S)
-            except queue.Empty:
-                continue
-        raise _Cancelled
-
-    def _mark(self, stage: str) -> None:
-        if stage not in self.times:
-            seconds = time.monotonic() - self._started
-            self.times[stage] = round(seconds, 3)
-            STAGE_LATENCY.labels(stage=f"turn_{stage}").observe(seconds)
-
-    def _write(self) -> None:
-        """Read the model; pass its text on as events, and as clauses to be spoken."""
-        reply = begin_reply(self._parts.llms, self._messages, self._parts.options)
-        readable = SpeakableStream(self._language)
-        splitter = IncrementalSplitter(self._language)
-        whole: list[str] = []
-        try:
-            for piece in reply.pieces:
-                self._mark("llm_first_token")
-                whole.append(piece)
-                self._put(self._events, ReplyText(piece))
-                self._say(splitter.feed(readable.feed(piece)))
-            self._say(splitter.feed(readable.flush()) + splitter.flush())
-        finally:
-            reply.close()
-        self._mark("llm")
-        text = "".join(whole).strip()
-        self._put(self._events, ReplyWritten(text, reply.engine, tuple(reply.passed)))
-
-    def _say(self, clauses: list[str]) -> None:
-        for clause in clauses:
-            said = speakable(clause, self._language)
-            if any(character.isalnum() for character in said):
-                self._put(self._clauses, said)
-
-    def _speak(self) -> None:
-        """Have the clauses spoken, one after the other, in one format."""
-        format_: AudioFormat | None = None
-        spoken_all = False
-        try:
-            while (clause := self._take_clause()) is not _END:
-                self.unspoken = str(clause)
-                stream = self._parts.tts.speak(
-                    str(clause), language=self._language, voice=self._voice()
-                )
-                if format_ is None:
-                    format_ = stream.format
-                    voice = stream.headers.get("X-Voice", "")
-                    self._put(self._events, AudioBegins(format_, stream.engine, voice))
-                self._pass_on(stream, format_, str(clause))
-                self.unspoken = ""
-            spoken_all = True
-        finally:
-            if not spoken_all and not self._cancelled.is_set():
-                self._drain()
-
-    def _pass_on(self, stream: PcmStream, format_: AudioFormat, clause: str) -> None:
-        last: Audio | None = None
-        try:
-            for chunk in stream:
-                self._mark("tts_first_audio")
-                if last is not None:
-                    self._put(self._events, last)
-                last = Audio(_at_rate(chunk, stream.format, format_))
-        finally:
-            stream.close()
-        tail = last.samples if last is not None else np.zeros(0, np.int16)
-        self._put(self._events, Audio(tail, clause))
-
-    def _drain(self) -> None:
-        """Speech failed: keep taking clauses, so that the writer can end, and keep their text."""
-        rest = [self.unspoken]
-        try:
-            while (clause := self._take_clause()) is not _END:
-                rest.append(str(clause))
-        except _Cancelled:
-            log.debug("turn cancelled after speech had failed")
-        self.unspoken = " ".join(part for part in rest if part)
-
-    def _voice(self) -> str | None:
-        if not self._parts.voice:
-            return None
-        try:
-            return choose_voice(self._parts.voice, self._language, self._parts.tts.voices())
-        except MeshError:
-            # Without the catalogue the language's own voice still speaks.
-            log.warning("the voice catalogue is not available")
-            return None
-
-
-def _at_rate(chunk: Pcm16, made: AudioFormat, wanted: AudioFormat) -> Pcm16:
-    """The chunk at the rate of the reply: a fallback engine in mid-reply may have another."""
-    if made.sample_rate == wanted.sample_rate:
-        return chunk
-    return float_to_pcm16(resample(pcm16_to_float(chunk), made.sample_rate, wanted.sample_rate))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from flask import Flask, request
 from simple_websocket import ConnectionClosed
@@ -25,7 +26,8 @@ from voice_agent.answers import Collected, stream_messages
 from voice_agent.events import Event, Fault, ReplyWritten
 from voice_agent.session import Conversation
 from voice_agent.settings import AgentSettings
-from voice_agent.turn import Parts, Question, run_turn
+from voice_agent.turn import Question, run_turn
+from voice_agent.work import Parts
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,9 @@ _DESCRIPTION = (
     'socket stays open and remembers. Where nothing was said, `"event": "no_speech"` comes '
     "alone. Streaming (`?stream=1`): JSON events `transcription`, `delta`, `reply`, "
     '`audio_start`, binary s16le chunks, `end`; a new recording, or `{"event": "cancel"}`, '
-    'interrupts. Errors are `{"error": …}`; the socket stays open for the next turn.'
+    "interrupts, which `cancelled` confirms. With `played_ms`, how much of the reply was played, "
+    "the memory keeps only that: speech is sent faster than it is played. "
+    'Errors are `{"error": …}`; the socket stays open for the next turn.'
 )
 
 
@@ -77,6 +81,7 @@ class _Session:
         self._language = language or None
         self._turn: threading.Thread | None = None
         self._cancel = threading.Event()
+        self._told_cancelled = False
 
     def run(self, streaming: bool) -> None:
         """Serve turns until the peer leaves or falls silent."""
@@ -109,7 +114,7 @@ class _Session:
             )
             return streaming
         if command.get("event") == "cancel":
-            self._interrupt()
+            self._cancelled(command.get("played_ms"))
             return streaming
         known = {"stream", "language"}
         if not known & set(command):
@@ -121,10 +126,22 @@ class _Session:
             self._language = command["language"] or None
         return bool(command.get("stream", streaming))
 
-    def _events(self, audio: bytes) -> Iterator[Event]:
+    def _cancelled(self, played_ms: object) -> None:
+        """Stop the turn under way; remember of its reply, or of the last one, what was played."""
+        self._interrupt()
+        if _is_duration(played_ms):
+            self._memory.played(played_ms / 1000)
+        elif played_ms is not None:
+            error = InvalidRequest("played_ms is a number of milliseconds", param="played_ms")
+            self._socket.send_json(error.body())
+        if not self._told_cancelled:
+            self._socket.send_json({"event": "cancelled"})
+
+    def _events(self, audio: bytes, cancel: threading.Event | None = None) -> Iterator[Event]:
         if len(audio) > self._settings.max_body_bytes:
             raise TooLarge(f"a recording may have {self._settings.max_body_bytes} bytes")
-        return run_turn(self._parts, Question(audio, language=self._language), self._memory)
+        question = Question(audio, language=self._language)
+        return run_turn(self._parts, question, self._memory, cancel)
 
     def _answer(self, audio: bytes) -> None:
         """The classic dialect: everything in its order, in this thread."""
@@ -173,6 +190,7 @@ class _Session:
     def _interrupt(self) -> None:
         """Cancel the turn under way, if any, and wait until it has let go."""
         turn, self._turn = self._turn, None
+        self._told_cancelled = False
         if turn is not None:
             self._cancel.set()
             turn.join()
@@ -181,14 +199,18 @@ class _Session:
         token = request_id.set(caller)
         events: Iterator[Event] = iter(())
         try:
-            events = self._events(audio)
+            events = self._events(audio, cancel)
+            ended = False
             for message in stream_messages(events):
                 if cancel.is_set():
-                    # Told only once everything has stopped.
-                    close_quietly(events)
-                    self._send({"event": "cancelled"})
-                    return
+                    break
                 self._send(message)
+                ended = isinstance(message, dict) and message["event"] == "end"
+            if not ended:
+                # Told only once everything has stopped.
+                close_quietly(events)
+                self._told_cancelled = True
+                self._send({"event": "cancelled"})
         except (ConnectionClosed, OSError):
             log.debug("peer left during a turn")
         except Exception as error:
@@ -208,3 +230,9 @@ class _Session:
             self._socket.send_json({"event": "error", **error.body()})
         except (ConnectionClosed, OSError):
             log.debug("peer left before the error was told")
+
+
+def _is_duration(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < math.inf

@@ -13,7 +13,7 @@ from shared.schemas.speech import Voice
 from shared.schemas.transcription import Transcript
 from voice_agent.llm.base import ReplyOptions
 from voice_agent.llm.fake import FakeLlm
-from voice_agent.turn import Parts
+from voice_agent.work import Parts
 
 
 class FakeSttClient:

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 import voice_agent.app as wiring
 from shared.errors import EngineFailure, InvalidRequest, Overloaded
 from tests.unit.voice_agent.conftest import FakeSttClient, FakeTtsClient
+from voice_agent import work
 from voice_agent.llm.fake import FakeLlm
 from voice_agent.settings import AgentSettings
 
@@ -165,6 +166,48 @@ def test_interruptions(run, connect, how):
     if how == "new recording":
         events, _ = until_end(socket)
         assert events[0]["text"] == "second"
+
+
+def test_cancelling_says_so_at_once_though_the_model_is_silent(run, connect, monkeypatch):
+    monkeypatch.setattr(work, "_LET_GO_S", 0.05)
+    silent = threading.Event()
+
+    class Silent(FakeLlm):
+        def reply(self, messages, options):
+            silent.wait(30)
+            yield "Too late."
+
+    socket = connect(run(Silent()), "?stream=1")
+    socket.send_binary(b"first")
+    assert json.loads(socket.recv())["event"] == "transcription"
+    socket.send(json.dumps({"event": "cancel"}))
+    assert json.loads(socket.recv()) == {"event": "cancelled"}
+    silent.set()
+    for thread in threading.enumerate():
+        if thread.name == "_write":
+            thread.join(10)
+
+
+def test_a_cancel_without_a_turn_is_confirmed_and_trims_the_memory(run, connect):
+    mesh = run(FakeLlm(pieces=["Hello, dear friend. All is well."]))
+    socket = connect(mesh, "?stream=1")
+    socket.send_binary(b"first")
+    until_end(socket)
+    # The fake speaks a sample per character at 24 kHz.
+    played_ms = 1000 * len("Hello, dear friend.") / 24_000
+    socket.send(json.dumps({"event": "cancel", "played_ms": played_ms}))
+    assert json.loads(socket.recv()) == {"event": "cancelled"}
+    socket.send_binary(b"second")
+    until_end(socket)
+    assert [m.content for m in mesh.llm.seen[1]][1:] == ["first", "Hello, dear friend.", "second"]
+
+
+@pytest.mark.parametrize("played", ['"1"', "true", "-1", "NaN", "Infinity", "[]"])
+def test_a_wrong_played_ms_is_refused_and_cancels_all_the_same(run, connect, played):
+    socket = connect(run(), "?stream=1")
+    socket.send(f'{{"event": "cancel", "played_ms": {played}}}')
+    assert json.loads(socket.recv())["error"]["param"] == "played_ms"
+    assert json.loads(socket.recv()) == {"event": "cancelled"}
 
 
 def test_errors_of_the_streaming_dialect(run, connect):

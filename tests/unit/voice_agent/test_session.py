@@ -1,5 +1,6 @@
 """The conversation's memory as a state machine."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -60,6 +61,61 @@ def test_the_oldest_turns_go_first_and_the_instructions_never():
     assert sum(len(m.content.encode()) for m in messages) <= 200 * 2
 
 
+@pytest.mark.parametrize(
+    ("seconds", "left"),
+    [
+        (9.0, "one two three four five six"),
+        (3.0, "one two three four five six"),
+        (2.0, "one two three four"),
+        (1.5, "one two three"),
+        (1.4, "one two"),
+        (1.0, "one two"),
+        (0.6, "one"),
+        (0.1, None),
+        (0.0, None),
+    ],
+)
+@pytest.mark.parametrize("over", [True, False])
+def test_of_a_reply_that_was_broken_off_only_what_was_played_is_remembered(seconds, left, over):
+    conversation = Conversation(4, 1000)
+    turn = conversation.begin("before", "en")
+    conversation.heard(turn, "answer", 1.0)
+    conversation.end(turn)
+    turn = conversation.begin("count", "en")
+    for text in ("one two", "three four", "five six"):
+        conversation.heard(turn, text, 1.0)
+    if over:
+        conversation.end(turn)
+    conversation.played(seconds)
+    conversation.begin("next", "en")
+    kept = [("user", "count"), ("assistant", left)] if left else []
+    assert contents(conversation) == [
+        ("user", "before"),
+        ("assistant", "answer"),
+        *kept,
+        ("user", "next"),
+    ]
+
+
+def test_breaking_off_a_turn_without_an_answer_leaves_the_one_before_alone():
+    conversation = Conversation(4, 1000)
+    turn = conversation.begin("first", "en")
+    conversation.heard(turn, "answer", 5.0)
+    conversation.end(turn)
+    conversation.end(conversation.begin("second", "en"))
+    conversation.played(0.0)
+    assert contents(conversation) == [("user", "first"), ("assistant", "answer")]
+    Conversation(4, 1000).played(1.0)
+
+
+def test_scripts_without_spaces_are_cut_between_characters():
+    conversation = Conversation(4, 1000)
+    conversation.heard(conversation.begin("q", "zh"), "明天会下雨", 5.0)
+    conversation.played(2.0)
+    conversation.begin("next", "zh")
+    assert contents(conversation)[1] == ("assistant", "明天")
+
+
 def test_prompts_by_language():
     assert "español" in system_prompt("es-MX")
     assert "tag: sv" in system_prompt("sv")
@@ -75,9 +131,13 @@ class Machine(RuleBasedStateMachine):
     def begin(self, text):
         self.generations.append(self.conversation.begin(text, "en"))
 
-    @rule(data=st.data(), text=st.text(min_size=1, max_size=20))
-    def heard(self, data, text):
-        self.conversation.heard(data.draw(st.sampled_from(self.generations)), text)
+    @rule(data=st.data(), text=st.text(min_size=1, max_size=20), seconds=st.floats(0, 3))
+    def heard(self, data, text, seconds):
+        self.conversation.heard(data.draw(st.sampled_from(self.generations)), text, seconds)
+
+    @rule(seconds=st.floats(0, 5))
+    def played(self, seconds):
+        self.conversation.played(seconds)
 
     @rule(data=st.data())
     def end(self, data):

@@ -3,14 +3,17 @@
 import threading
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.errors import EngineFailure, InvalidRequest, NotReady, Overloaded, UpstreamUnavailable
+from voice_agent import work
 from voice_agent.answers import Collected, stream_messages
 from voice_agent.events import (
     Audio,
     Ended,
     Fault,
     Heard,
+    ReplyText,
 )
 from voice_agent.llm.fake import FakeLlm
 from voice_agent.session import Conversation
@@ -223,3 +226,124 @@ def test_the_messages_of_the_streaming_dialect(make_parts):
     assert fault["event"] == "error"
     assert fault["stage"] == "tts"
     assert fault["error"]["code"] == "engine_failure"
+
+
+def test_a_model_that_breaks_off_before_anything_could_be_spoken_is_passed_over(make_parts):
+    first = FakeLlm(
+        "first", pieces=["Hello ", "the"], fault=UpstreamUnavailable("x"), fault_after=2
+    )
+    second = FakeLlm("second", pieces=["I am second."])
+    parts = make_parts(first, second)
+    events = run(parts)
+    assert [e.delta for e in events if isinstance(e, ReplyText)] == ["I am second."]
+    turn = collected(events)
+    assert [(p.engine, p.reason) for p in turn.written.passed] == [
+        ("first", "upstream_unavailable")
+    ]
+    assert [text for text, _, _ in parts.tts.spoken] == ["I am second."]
+    assert turn.faults == []
+
+
+@pytest.mark.parametrize("pieces", [[], ["..."], ["<think>", "hm hm hm"], ["🎉"]])
+def test_a_model_that_writes_nothing_to_speak_is_passed_over(make_parts, pieces):
+    parts = make_parts(FakeLlm("first", pieces=pieces), FakeLlm("second", pieces=["Yes."]))
+    turn = collected(run(parts))
+    assert turn.written.text == "Yes."
+    assert [(p.engine, p.reason) for p in turn.written.passed] == [("first", "empty_reply")]
+    only = collected(run(make_parts(FakeLlm("only", pieces=pieces))))
+    assert only.fault("llm").code == "empty_reply"
+    assert only.written is None
+
+
+def test_once_a_clause_is_spoken_no_other_model_is_asked(make_parts):
+    first = FakeLlm("first", pieces=TWO, fault=UpstreamUnavailable("x"), fault_after=2)
+    second = FakeLlm("second")
+    turn = collected(run(make_parts(first, second)))
+    assert turn.fault("llm").code == "upstream_unavailable"
+    assert second.seen == []
+
+
+def test_each_fallback_is_counted_by_a_reason_of_which_there_are_few(make_parts):
+    def count(reason):
+        labels = {"from": "first", "to": "second", "reason": reason}
+        return REGISTRY.get_sample_value("voice_fallback_total", labels) or 0.0
+
+    for why, label in [
+        ("pulling llama3.2:3b: 40%", "pulling"),
+        ("not reachable", "not_reachable"),
+        ("could not pull llama3.2:3b", "could_not_pull"),
+    ]:
+        before = count(label)
+        run(make_parts(FakeLlm("first", why=why), FakeLlm("second")))
+        assert count(label) == before + 1
+
+
+def test_a_passed_over_model_frees_its_place(make_parts):
+    first = FakeLlm("first", pieces=["Hi"], fault=EngineFailure("x"), fault_after=1)
+    parts = make_parts(first, FakeLlm("second"))
+    # More turns than the engine has places; one that stayed taken would make them wait and fail.
+    reasons = {collected(run(parts)).written.passed[0].reason for _ in range(6)}
+    assert reasons == {"engine_failure"}
+
+
+def test_a_long_first_sentence_is_cut_early(make_parts):
+    parts = make_parts(
+        FakeLlm(
+            pieces=[
+                "If you want to see the old town, take the tram from the station in the morning, ",
+                "for it is crowded later.",
+            ]
+        )
+    )
+    run(parts)
+    first = parts.tts.spoken[0][0]
+    assert first == "If you want to see the old town,"
+
+
+class Hanging(FakeLlm):
+    """Silent like a service that does not answer, until released."""
+
+    def __init__(self):
+        super().__init__()
+        self.release = threading.Event()
+        self.asked = threading.Event()
+
+    def reply(self, messages, options):
+        self.asked.set()
+        self.release.wait(30)
+        yield "Too late to be heard."
+
+
+def test_cancelling_does_not_wait_for_a_silent_model(make_parts, monkeypatch):
+    monkeypatch.setattr(work, "_LET_GO_S", 0.05)
+    llm, cancelled, seen = Hanging(), threading.Event(), []
+    conversation = memory()
+    turn = run_turn(make_parts(llm), Question(b"q"), conversation, cancelled)
+    listener = threading.Thread(target=lambda: seen.extend(turn))
+    listener.start()
+    assert llm.asked.wait(10)
+    cancelled.set()
+    listener.join(10)
+    assert not listener.is_alive(), "the turn waited for the model"
+    assert [type(event) for event in seen] == [Heard]
+    assert len(conversation.messages()) == 1
+    llm.release.set()
+    for thread in threading.enumerate():
+        if thread.name == "_write":
+            thread.join(10)
+
+
+def test_a_turn_cancelled_during_recognition_asks_no_model(make_parts):
+    llm, cancelled = FakeLlm(), threading.Event()
+    cancelled.set()
+    assert list(run_turn(make_parts(llm), Question(b"q"), memory(), cancelled)) == []
+    assert llm.seen == []
+
+
+def test_memory_knows_how_long_each_clause_was(make_parts):
+    parts = make_parts(FakeLlm(pieces=["First clause here. ", "Second one here."]))
+    conversation = memory()
+    run(parts, conversation=conversation)
+    # The fake speaks a sample per character at 24 kHz.
+    conversation.played(len("First clause here.") / 24_000)
+    assert conversation.messages()[-1].content == "First clause here."
