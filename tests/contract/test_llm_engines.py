@@ -239,6 +239,26 @@ def test_a_model_file_that_is_not_there_or_is_none(tmp_path):
         REGISTRY.build("embedded", settings(voicemesh_home=tmp_path)).load()
 
 
+@pytest.mark.parametrize("name", ["ollama", "openai"])
+def test_a_model_nearby_is_not_asked_through_the_environments_proxy(name, server, monkeypatch):
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    server.answers = {
+        "/api/tags": has_models("m"),
+        "/api/chat": ollama_chat(),
+        "/v1/chat/completions": openai_chat(),
+    }
+    built = REGISTRY.build(
+        name, settings(llama_endpoint=server.url, openai_base_url=f"{server.url}/v1")
+    )
+    built.load()
+    assert built.unavailable() == ""
+    assert list(built.reply(ASK, ReplyOptions())) == PIECES
+    built.close()
+
+
 class TestOllama:
     @pytest.fixture
     def ollama(self, server):
@@ -254,6 +274,7 @@ class TestOllama:
         _, body, _ = server.asked[-1]
         assert body["messages"] == [message.as_dict() for message in ASK]
         assert body["options"]["num_predict"] == 33
+        assert body["think"] is False
 
     @pytest.mark.parametrize(
         ("answer", "fault"),

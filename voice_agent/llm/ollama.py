@@ -22,6 +22,7 @@ from shared.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from voice_agent.llm.address import is_near
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 from voice_agent.settings import AgentSettings
 
@@ -52,6 +53,7 @@ class OllamaLlm(LlmEngine):
         self._pull: threading.Thread | None = None
         self._pull_state = ""
         self._client: Any = None
+        self._prober: Any = None
         self.spec = EngineSpec(
             name="ollama",
             model=settings.llama_model,
@@ -65,14 +67,15 @@ class OllamaLlm(LlmEngine):
     def load(self) -> None:
         """Make the client; whether Ollama is there shows at each turn, for it comes and goes."""
         self._client = self._connect(self._settings.llm_timeout_s)
+        self._prober = self._connect(PROBE_TIMEOUT_S)
 
     def warm_up(self) -> None:
         """Look once, so that a missing model begins to be pulled before the first question."""
         self.unavailable()
 
     def close(self) -> None:
-        """Drop the client."""
-        self._client = None
+        """Drop the clients."""
+        self._client = self._prober = None
 
     def unavailable(self) -> str:
         """``not reachable``, ``pulling … 40 %`` or empty; asked at most every ten seconds."""
@@ -100,6 +103,8 @@ class OllamaLlm(LlmEngine):
             model=self._settings.llama_model,
             messages=[message.as_dict() for message in messages],
             stream=True,
+            # Nobody waits in silence for thoughts that are not spoken, and they count as tokens.
+            think=False,
             options={"num_predict": options.max_tokens, "temperature": options.temperature},
         )
         done = False
@@ -117,11 +122,12 @@ class OllamaLlm(LlmEngine):
     def _connect(self, timeout_s: float) -> Any:
         import ollama
 
-        return ollama.Client(host=self._settings.llama_endpoint, timeout=timeout_s)
+        endpoint = self._settings.llama_endpoint
+        return ollama.Client(host=endpoint, timeout=timeout_s, trust_env=not is_near(endpoint))
 
     def _look(self) -> str:
         try:
-            have = {model.model or "" for model in self._connect(PROBE_TIMEOUT_S).list().models}
+            have = {model.model or "" for model in self._prober.list().models}
         except Exception as error:
             # The client lets through whatever its transport raises; any of it means "not there".
             log.debug("ollama is not reachable", extra={"error": type(error).__name__})

@@ -16,6 +16,7 @@ from shared.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from voice_agent.llm.address import is_near
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 from voice_agent.settings import AgentSettings
 
@@ -33,6 +34,7 @@ class OpenAiLlm(LlmEngine):
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._session = requests.Session()
+        self._session.trust_env = not is_near(settings.openai_base_url)
         self.spec = EngineSpec(
             name="openai",
             model=settings.openai_model or "default",
