@@ -15,7 +15,7 @@ import pytest
 import requests
 import websocket
 
-from tests.bench.scoring import score
+from tests.bench.scoring import score, words
 from tests.e2e.conftest import TOKEN
 
 pytestmark = [pytest.mark.models, pytest.mark.e2e]

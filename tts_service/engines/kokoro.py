@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from tts_service.languages import base
 from tts_service.loudness import gain_for, integrated_lufs
 
 if TYPE_CHECKING:
+    from tts_service.matching import VoiceMatcher
     from tts_service.settings import TtsSettings
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class KokoroEngine(WaveformEngine):
         self._styles: dict[str, NDArray[np.float32]] = {}
         self._voices: tuple[EngineVoice, ...] = ()
         self._lufs: dict[str, float] = {}
-        self._matcher: Any = None
+        self._matcher: VoiceMatcher | None = None
         self._matcher_lock = threading.Lock()
 
     @property
@@ -151,13 +152,10 @@ class KokoroEngine(WaveformEngine):
         """Mix the built-in styles until they resemble ``reference``: ``tts_service.matching``."""
         with self._matcher_lock:
             if self._matcher is None:
-                from tts_service.matching import VoiceMatcher
-
-                self._matcher = VoiceMatcher(self._styles, self._home)
+                self._matcher = self._build_matcher()
         matched = self._matcher.match(reference.audio)
         if matched.id not in self._lufs:
-            audio = self._infer(_CALIBRATION_PHONEMES, matched.style, 1.0)
-            self._lufs[matched.id] = integrated_lufs(audio, self.spec.sample_rate)
+            self._lufs[matched.id] = integrated_lufs(*self.calibration_speech(matched.style))
         return PreparedVoice(matched.id, "matching", matched.style, matched.similarity)
 
     def style_names(self) -> list[str]:
@@ -166,8 +164,25 @@ class KokoroEngine(WaveformEngine):
 
     def measure(self, voice: str) -> float:
         """Loudness of ``voice`` without any gain, LUFS, on the calibration sentence."""
-        audio = self._infer(_CALIBRATION_PHONEMES, self._styles[voice], 1.0)
-        return integrated_lufs(audio, self.spec.sample_rate)
+        return integrated_lufs(*self.calibration_speech(self._styles[voice]))
+
+    def style(self, voice: str) -> NDArray[np.float32]:
+        """The style of a built-in voice, shape ``(510, 256)``."""
+        return self._styles[voice]
+
+    def calibration_speech(self, style: NDArray[np.float32]) -> tuple[Float32, int]:
+        """The calibration sentence in ``style``, without any gain, and its sample rate (Hz)."""
+        return self._infer(_CALIBRATION_PHONEMES, style, 1.0), self.spec.sample_rate
+
+    def _build_matcher(self) -> VoiceMatcher:
+        from shared.models import locate
+        from tts_service.matching import VoiceMatcher
+        from tts_service.matching.speaker_encoder import SpeakerEncoder
+
+        encoder = SpeakerEncoder.load(locate("resemblyzer", self._home))
+        return VoiceMatcher(
+            self._styles, encoder, self._home / "voices-cache", self.calibration_speech
+        )
 
     def _gain(self, request: SynthesisRequest) -> float:
         voice = request.prepared.id if request.prepared is not None else request.voice.id

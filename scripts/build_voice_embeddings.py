@@ -1,0 +1,37 @@
+"""Makes ``tts_service/matching/kokoro_embeddings.npz``: how each voice sounds to the encoder.
+
+Each voice speaks the calibration sentence; its speech is embedded. Run it again when the model,
+the voices, the sentence or the encoder change. Takes some minutes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from shared.models import locate
+from tts_service.engines.kokoro import KokoroEngine, build
+from tts_service.matching.matcher import EMBEDDINGS, embed_speech
+from tts_service.matching.speaker_encoder import SpeakerEncoder
+from tts_service.settings import TtsSettings
+
+
+def main() -> None:
+    settings = TtsSettings()
+    engine: KokoroEngine = build(settings)
+    engine.load()
+    encoder = SpeakerEncoder.load(locate("resemblyzer", settings.home))
+    names = engine.style_names()
+    rows = []
+    for name in names:
+        rows.append(embed_speech(encoder, *engine.calibration_speech(engine.style(name))))
+        print(name, flush=True)
+    np.savez(EMBEDDINGS, names=names, embeddings=np.stack(rows).astype(np.float16))
+
+
+if __name__ == "__main__":
+    main()

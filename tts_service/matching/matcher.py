@@ -1,0 +1,211 @@
+"""A recording → the built-in voice, or mix of voices, that sounds most like it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.audio import decode
+from shared.errors import InvalidRequest
+from shared.metrics import CACHE_EVENTS
+from shared.pcm import Float32
+from shared.samples import resample
+from tts_service.matching.least_squares import non_negative_least_squares
+from tts_service.matching.speaker_encoder import SAMPLE_RATE, SpeakerEncoder, speech_only
+
+log = logging.getLogger(__name__)
+
+Synthesize = Callable[[NDArray[np.float32]], tuple[Float32, int]]
+"""A style → a calibration sentence spoken in it, with its sample rate."""
+
+VERSION = 1
+"""Part of the cache key: raise it when another choice would be made of the same recording."""
+SHORTEST_S = 1.0
+USED_S = 30.0
+MAX_SECONDS = 600.0
+SMALLEST_WEIGHT = 0.05
+"""Voices with less in the mix are left out: they blur it and are not heard."""
+KEPT_IN_MEMORY = 32
+KEPT_ON_DISK = 128
+"""Half a megabyte each."""
+EMBEDDINGS = Path(__file__).with_name("kokoro_embeddings.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedVoice:
+    """The outcome.
+
+    Attributes:
+        id: ``match-`` and twelve hexadecimal digits of the recording's hash.
+        style: shape ``(510, 256)``.
+        similarity: cosine between the recording and the matched voice's own speech, by the encoder
+            that chose it (an optimistic judge).
+        voices: weights of the built-in voices.
+        cached: whether it was found rather than made.
+    """
+
+    id: str
+    style: NDArray[np.float32]
+    similarity: float
+    voices: Mapping[str, float]
+    cached: bool = False
+
+
+class VoiceMatcher:
+    """Matches recordings, remembering each by its content, in memory and on disk.
+
+    Args:
+        styles: the voices, each ``(510, 256)``.
+        encoder: speaker encoder.
+        cache: folder of remembered matches.
+        synthesize: lets a candidate speak, so that it can be judged.
+        embeddings: of the voices; those shipped with the package where not given.
+    """
+
+    def __init__(
+        self,
+        styles: Mapping[str, NDArray[np.float32]],
+        encoder: SpeakerEncoder,
+        cache: Path,
+        synthesize: Synthesize,
+        embeddings: Mapping[str, Float32] | None = None,
+    ) -> None:
+        known = load_embeddings() if embeddings is None else dict(embeddings)
+        self._names = [name for name in sorted(styles) if name in known]
+        self._matrix = np.stack([known[name] for name in self._names], axis=1).astype(np.float64)
+        self._styles = styles
+        self._encoder = encoder
+        self._cache = cache
+        self._synthesize = synthesize
+        self._lock = threading.Lock()
+        self._memory: OrderedDict[str, MatchedVoice] = OrderedDict()
+
+    def match(self, recording: bytes) -> MatchedVoice:
+        """The voice for a recording in any format FFmpeg reads.
+
+        Raises:
+            InvalidRequest: less than a second of speech.
+            UnsupportedMedia, TooLarge: it cannot be decoded, or is longer than ten minutes.
+        """
+        key = hashlib.sha256(b"%d:" % VERSION + recording).hexdigest()
+        # One at a time: two callers with the same recording make it once, and a match uses all
+        # processors anyway.
+        with self._lock:
+            found = self._recall(key)
+            if found is not None:
+                CACHE_EVENTS.labels(cache="voice", event="hit").inc()
+                return found
+            CACHE_EVENTS.labels(cache="voice", event="miss").inc()
+            made = self._make(key, recording)
+            self._remember(key, made)
+            self._store(key, made)
+            return made
+
+    def _make(self, key: str, recording: bytes) -> MatchedVoice:
+        samples = decode(recording, sample_rate=SAMPLE_RATE, max_seconds=MAX_SECONDS)
+        speech = speech_only(samples)[: int(USED_S * SAMPLE_RATE)]
+        if len(speech) < SHORTEST_S * SAMPLE_RATE:
+            raise InvalidRequest(
+                f"the sample has less than {SHORTEST_S:g} s of speech; 5 to 15 s are best",
+                param="sample",
+                code="sample_too_short",
+            )
+        target = self._encoder.embed(speech)
+        best: tuple[float, NDArray[np.float32], dict[str, float]] | None = None
+        for weights in self._candidates(target.astype(np.float64)):
+            style = sum(w * self._styles[name] for name, w in weights.items())
+            mixed = np.asarray(style, np.float32)
+            similarity = float(self._embed_style(mixed) @ target)
+            if best is None or similarity > best[0]:
+                best = (similarity, mixed, weights)
+        if best is None:
+            raise AssertionError("there is always a nearest voice")
+        return MatchedVoice(f"match-{key[:12]}", best[1], best[0], best[2])
+
+    def _candidates(self, target: NDArray[np.float64]) -> list[dict[str, float]]:
+        nearest = self._names[int(np.argmax(self._matrix.T @ target))]
+        single = {nearest: 1.0}
+        weights = non_negative_least_squares(self._matrix, target)
+        weights = np.where(weights >= SMALLEST_WEIGHT * weights.sum(), weights, 0.0)
+        if weights.sum() <= 0 or np.count_nonzero(weights) < 2:
+            return [single]
+        weights = weights / weights.sum()
+        mix = {n: float(w) for n, w in zip(self._names, weights, strict=True) if w > 0}
+        return [mix, single]
+
+    def _embed_style(self, style: NDArray[np.float32]) -> Float32:
+        return embed_speech(self._encoder, *self._synthesize(style))
+
+    def _recall(self, key: str) -> MatchedVoice | None:
+        if key in self._memory:
+            self._memory.move_to_end(key)
+            return replace(self._memory[key], cached=True)
+        path = self._cache / f"{key}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                names, parts = stored["names"].tolist(), stored["weights"].tolist()
+                found = MatchedVoice(
+                    f"match-{key[:12]}",
+                    stored["style"],
+                    float(stored["similarity"]),
+                    dict(zip(names, parts, strict=True)),
+                )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            log.warning("a remembered voice is damaged", extra={"error": type(error).__name__})
+            CACHE_EVENTS.labels(cache="voice", event="error").inc()
+            return None
+        path.touch()
+        self._remember(key, found)
+        return replace(found, cached=True)
+
+    def _remember(self, key: str, voice: MatchedVoice) -> None:
+        self._memory[key] = voice
+        while len(self._memory) > KEPT_IN_MEMORY:
+            self._memory.popitem(last=False)
+
+    def _store(self, key: str, voice: MatchedVoice) -> None:
+        out = io.BytesIO()
+        np.savez(
+            out,
+            style=voice.style,
+            similarity=voice.similarity,
+            names=list(voice.voices),
+            weights=list(voice.voices.values()),
+        )
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            scratch = self._cache / f".{key}.tmp"
+            scratch.write_bytes(out.getvalue())
+            scratch.replace(self._cache / f"{key}.npz")
+            kept = sorted(self._cache.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+            for old in kept[:-KEPT_ON_DISK]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            # The answer does not depend on the cache.
+            log.warning("a voice could not be remembered", extra={"error": type(error).__name__})
+            CACHE_EVENTS.labels(cache="voice", event="error").inc()
+
+
+def embed_speech(encoder: SpeakerEncoder, samples: Float32, rate: int) -> Float32:
+    """The embedding of synthesised speech at any rate, shape ``(256,)``."""
+    return encoder.embed(speech_only(resample(samples, rate, SAMPLE_RATE)))
+
+
+def load_embeddings(path: Path = EMBEDDINGS) -> dict[str, Float32]:
+    """The shipped embeddings of the Kokoro voices (``scripts/build_voice_embeddings.py``)."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {
+            name: row.astype(np.float32)
+            for name, row in zip(stored["names"].tolist(), stored["embeddings"], strict=True)
+        }
