@@ -1,0 +1,232 @@
+"""The gateway as a real process: what streams, what breaks, what closes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+import websocket
+from flask import Flask
+from werkzeug.serving import make_server
+
+from shared.settings import CommonSettings
+from shared.web.app import build_app
+from shared.web.websocket import ws_route
+from tests.unit.gateway.conftest import DEAD, Service
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.fixture
+def start(tmp_path):
+    running = []
+
+    def begin(**environment):
+        port = free_port()
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "-c", "gateway/gunicorn.conf.py"),
+                "gateway.app:create_app()",
+            ],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PORT": str(port),
+                "VOICEMESH_HOME": str(tmp_path),
+                "API_TOKENS": "t",
+                "TTS_URL": DEAD,
+                "STT_URL": DEAD,
+                "AGENT_URL": DEAD,
+                **environment,
+            },
+            stderr=subprocess.DEVNULL,
+        )
+        running.append(process)
+        for _ in range(200):
+            try:
+                with requests.get(f"http://127.0.0.1:{port}/livez", timeout=5):
+                    return port
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        pytest.fail("the gateway did not start")
+
+    yield begin
+    for process in running:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def service():
+    made = Service()
+    yield made
+    made.close()
+
+
+def chunk(handler, data):
+    handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+    handler.wfile.flush()
+
+
+def begin_chunked(handler):
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+
+
+def raw_request(port):
+    client = socket.create_connection(("127.0.0.1", port), timeout=10)
+    client.sendall(
+        b"POST /synthesize HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t\r\n"
+        b"Content-Length: 2\r\n\r\n{}"
+    )
+    return client
+
+
+def read_until(client, wanted):
+    got = b""
+    while wanted not in got:
+        piece = client.recv(4096)
+        if not piece:
+            break
+        got += piece
+    return got
+
+
+def test_audio_is_passed_on_while_the_service_still_makes_more(start, service):
+    go_on = threading.Event()
+
+    def slow(handler):
+        begin_chunked(handler)
+        chunk(handler, b"first piece")
+        assert go_on.wait(10), "the first piece never arrived"
+        chunk(handler, b"second piece")
+        chunk(handler, b"")
+
+    service.answers["/synthesize"] = slow
+    with raw_request(start(TTS_URL=service.url)) as client:
+        assert b"first piece" in read_until(client, b"first piece")
+        go_on.set()
+        assert read_until(client, b"0\r\n\r\n").endswith(b"0\r\n\r\n")
+
+
+def test_an_answer_that_breaks_off_drops_the_connection(start, service):
+    def broken(handler):
+        begin_chunked(handler)
+        chunk(handler, b"half an answer")
+        handler.close_connection = True
+
+    service.answers["/synthesize"] = broken
+    with raw_request(start(TTS_URL=service.url)) as client:
+        got = b""
+        try:
+            while piece := client.recv(4096):
+                got += piece
+        except ConnectionResetError:
+            pass
+        assert b"half an answer" in got
+        assert b"0\r\n\r\n" not in got
+
+
+def test_a_client_that_leaves_frees_the_service(start, service):
+    left = threading.Event()
+
+    def endless(handler):
+        begin_chunked(handler)
+        try:
+            for _ in range(10_000):
+                chunk(handler, b"x" * 20_000)
+        except OSError:
+            left.set()
+            handler.close_connection = True
+
+    service.answers["/synthesize"] = endless
+    with raw_request(start(TTS_URL=service.url)) as client:
+        read_until(client, b"xxxx")
+    assert left.wait(20)
+
+
+@pytest.fixture
+def ws_service():
+    app: Flask = build_app(
+        "upstream", CommonSettings(_env_file=None, api_tokens="t"), readiness=lambda: (True, {})
+    )
+
+    @ws_route(app, "/ws", max_sessions=4, summary="Echo")
+    def echo(session):
+        while (message := session.receive()) is not None:
+            if message == "bye":
+                session.close(4321, "told to")
+                return
+            session.send(message)
+        codes.append(session.close_code)
+
+    codes: list[int] = []
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}", codes
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def connect(port, **kwargs):
+    kwargs.setdefault("header", ["Authorization: Bearer t"])
+    return websocket.create_connection(f"ws://127.0.0.1:{port}/ws", timeout=10, **kwargs)
+
+
+def test_sockets_pass_both_ways_with_their_close_codes(start, ws_service):
+    url, codes = ws_service
+    port = start(AGENT_URL=url)
+    client = connect(port)
+    client.send("text")
+    assert client.recv() == "text"
+    client.send_binary(b"\x00" * 300_000)
+    assert len(client.recv()) == 300_000
+    client.send("bye")
+    opcode, data = client.recv_data()
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    assert (int.from_bytes(data[:2], "big"), data[2:]) == (4321, b"told to")
+    client.shutdown()
+    other = connect(port)
+    other.send("x")
+    other.recv()
+    other.send_close(4000)
+    deadline = time.monotonic() + 10
+    while not codes and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert codes == [4000]
+    other.shutdown()
+
+
+def test_a_service_that_is_away_closes_the_socket_with_a_reason(start):
+    client = connect(start())
+    assert json.loads(client.recv())["error"]["code"] == "upstream_unavailable"
+    opcode, data = client.recv_data()
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    assert int.from_bytes(data[:2], "big") == 1011
+    client.shutdown()
+
+
+def test_sockets_need_a_token_too(start):
+    port = start()
+    with pytest.raises(websocket.WebSocketBadStatusException) as caught:
+        connect(port, header=[])
+    assert caught.value.status_code == 401
+    client = connect(port, header=[], subprotocols=["voicemesh", "openai-insecure-api-key.t"])
+    client.shutdown()
