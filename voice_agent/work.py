@@ -69,11 +69,12 @@ class _Draft:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._clauses = ClauseStream(work.language)
+        self.first_at: float | None = None
 
     def hears(self, piece: str) -> bool:
         """See :class:`Listener`."""
         self._work.check()
-        self._work.mark("llm_first_token")
+        self.first_at = self.first_at or time.monotonic()
         return bool(self._clauses.feed(piece))
 
     def hears_end(self) -> bool:
@@ -175,18 +176,24 @@ class Work:
                 continue
         raise _Cancelled
 
-    def mark(self, stage: str) -> None:
-        """Note the time of a stage's first event, since the end of speech."""
+    def mark(self, stage: str, at: float | None = None) -> None:
+        """Note the time of a stage's first event, since the end of speech; now if not given."""
         if stage not in self.times:
-            seconds = time.monotonic() - self._started
+            seconds = (at or time.monotonic()) - self._started
             self.times[stage] = round(seconds, 3)
             STAGE_LATENCY.labels(stage=f"turn_{stage}").observe(seconds)
 
     def _write(self) -> None:
         """Read the model; pass its text on as events, and as clauses to be spoken."""
-        reply = begin_reply(
-            self._parts.llms, self._messages, self._parts.options, lambda: _Draft(self)
-        )
+        drafts: list[_Draft] = []
+
+        def listener() -> _Draft:
+            drafts.append(_Draft(self))
+            return drafts[-1]
+
+        reply = begin_reply(self._parts.llms, self._messages, self._parts.options, listener)
+        # Of the model that answers, not of one that was passed over.
+        self.mark("llm_first_token", drafts[-1].first_at)
         clauses = ClauseStream(self.language)
         whole: list[str] = []
         try:

@@ -244,6 +244,16 @@ def test_a_model_that_breaks_off_before_anything_could_be_spoken_is_passed_over(
     assert turn.faults == []
 
 
+def test_the_first_token_is_that_of_the_model_that_answers(make_parts):
+    class Late(FakeLlm):
+        def reply(self, messages, options):
+            threading.Event().wait(0.3)
+            yield "I am late."
+
+    first = FakeLlm("first", ["Hello "], fault=UpstreamUnavailable("x"), fault_after=1)
+    assert run(make_parts(first, Late("late")))[-1].times["llm_first_token"] >= 0.3
+
+
 @pytest.mark.parametrize("pieces", [[], ["..."], ["<think>", "hm hm hm"], ["🎉"]])
 def test_a_model_that_writes_nothing_to_speak_is_passed_over(make_parts, pieces):
     parts = make_parts(FakeLlm("first", pieces=pieces), FakeLlm("second", pieces=["Yes."]))
