@@ -6,7 +6,10 @@ What numbers, dates and abbreviations sound like is the business of speech synth
 from __future__ import annotations
 
 import re
+from html import unescape
 from urllib.parse import urlsplit
+
+from voice_agent.formulas import open_formula, spoken_formulas
 
 _FENCE = re.compile(r"```|~~~")
 _CODE_SAID = {
@@ -18,22 +21,23 @@ _CODE_SAID = {
     "de": "(Code ausgelassen)",
 }
 _THINK = re.compile(r"<(think|thinking)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
-_URL = re.compile(r"\bhttps?://[^\s<>\"')\]]+")
+_IMAGE = re.compile(r"!\[([^\]]*)\]\((?:[^()]|\([^()]*\))*\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?:[^()]|\([^()]*\))*\)")
+_FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,20}\]:?")
+_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s*", re.MULTILINE)
 _QUOTE = re.compile(r"^\s{0,3}>\s?", re.MULTILINE)
-_BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+", re.MULTILINE)
-_RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$", re.MULTILINE)
+_BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+(?:\[[ xX]\]\s+)?", re.MULTILINE)
+_RULE = re.compile(r"^\s*(?:[-*_=]\s*){3,}$", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]{3,}\|?\s*$", re.MULTILINE)
 _TABLE_ROW = re.compile(r"^[ \t]*\|(.*?)\|?[ \t]*$", re.MULTILINE)
-_BOLD = re.compile(r"(\*\*\*|\*\*|\*|___|__|~~)(?=\S)(.+?)(?<=\S)\1")
+_BOLD = re.compile(r"(?<!\\)(\*\*\*|\*\*|\*|___|__|~~)(?=\S)(.+?)(?<=[^\s\\])\1")
 _UNDERSCORE = re.compile(r"(?<!\w)_(?=\S)([^_\n]+?)(?<=\S)_(?!\w)")
 _INLINE_CODE = re.compile(r"`([^`\n]*)`")
-_MATH = re.compile(r"\$\$(.+?)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_TEX_FRACTION = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
-_TEX_COMMAND = re.compile(r"\\([A-Za-z]+)\s*")
+_BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|tr|h[1-6])\b[^<>]{0,80}>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
+_ARROW = re.compile(r"\s*[\u2190-\u21ff\u27f5-\u27ff]+\s*")
+_ESCAPED = re.compile(r"\\([^A-Za-z0-9\s])")
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\U00002600-\U000027bf\U00002b00-\U00002bff\U0000fe0f\U0000200d"
     "\U000020e3\U000e0020-\U000e007f]+"
@@ -46,21 +50,20 @@ def speakable(text: str, language: str = "en") -> str:
     """``text`` without what only makes sense on a screen; may come out empty."""
     text = _THINK.sub(" ", text)
     text = _without_fences(text, language)
-    text = _IMAGE.sub(r"\1", text)
-    text = _LINK.sub(r"\1", text)
+    text = spoken_formulas(text, language)
+    text = _LINK.sub(r"\1", _IMAGE.sub(r"\1", _FOOTNOTE.sub("", text)))
     text = _URL.sub(_site, text)
-    text = _MATH.sub(lambda m: _math(next(g for g in m.groups() if g is not None)), text)
     text = _TABLE_RULE.sub("", _RULE.sub("", text))
     text = _BULLET.sub("", _QUOTE.sub("", _HEADING.sub("", text)))
     text = _INLINE_CODE.sub(r"\1", text)
     for _ in range(3):  # bold inside italics inside strike-through
         text = _BOLD.sub(r"\2", text)
     text = _UNDERSCORE.sub(r"\1", text)
-    text = _TAG.sub("", text)
+    text = unescape(_TAG.sub("", _BREAK.sub(" ", text)))
     text = _TABLE_ROW.sub(_row, text).replace("|", ", ")
-    text = _EMOJI.sub("", text)
-    text = _LEFTOVER.sub("", text)
-    return _SPACES.sub(" ", text).strip(" \t")
+    text = _ARROW.sub(", ", _EMOJI.sub("", text))
+    text = _ESCAPED.sub(r"\1", _LEFTOVER.sub("", text))
+    return _SPACES.sub(" ", text).strip().removeprefix(",").lstrip()
 
 
 class SpeakableStream:
@@ -119,10 +122,12 @@ def code_said(language: str) -> str:
 def _open_tail(text: str) -> int:
     """Characters at the end that may be the beginning of a mark or an unfinished link."""
     marks = re.search(r"(?:`{1,2}|~{1,2}|<[a-z]{0,8})\Z", text, re.IGNORECASE)
-    if marks:
-        return len(marks.group())
     link = re.search(r"!?\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z", text)
-    return len(link.group()) if link else 0
+    return max(
+        len(marks.group()) if marks else 0,
+        len(link.group()) if link else 0,
+        open_formula(text),
+    )
 
 
 def _without_fences(text: str, language: str) -> str:
@@ -136,12 +141,11 @@ def _row(match: re.Match[str]) -> str:
 
 
 def _site(match: re.Match[str]) -> str:
-    host = (urlsplit(match.group()).hostname or "").removeprefix("www.")
-    trailing = re.search(r"[.,;:!?]+\Z", match.group())
+    address = match.group()
+    try:
+        host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    except ValueError:  # a broken IPv6 address
+        host = ""
+    host = host.removeprefix("www.")
+    trailing = re.search(r"[.,;:!?]+\Z", address)
     return host.rstrip(".") + (trailing.group() if trailing else "")
-
-
-def _math(source: str) -> str:
-    said = _TEX_FRACTION.sub(r"\1 / \2", source)
-    said = _TEX_COMMAND.sub(lambda m: f" {m.group(1)} ", said)
-    return re.sub(r"[{}]", " ", said).strip()

@@ -28,7 +28,19 @@ from voice_agent.speakable import SpeakableStream, speakable
         ("| only | | cell", "only, cell"),
         ("cut after a comma,", "cut after a comma,"),
         ("<think>secret thoughts</think>Yes.", "Yes."),
-        ("$$\\frac{1}{2}$$", "1 / 2"),
+        ("$$\\frac{1}{2}$$", "1 over 2"),
+        ("It costs $5 and then $10 more, or US$5-$10.",) * 2,
+        ("a \\*literal\\* star", "a *literal* star"),
+        ("one<br>two<br/>three", "one two three"),
+        ("R&amp;D &lt; 5", "R&D < 5"),
+        ("- [x] done\n- [ ] open", "done\nopen"),
+        ("so it is[^1] then", "so it is then"),
+        ("see www.example.com/a?b=1, please", "see example.com, please"),
+        ("[page](https://a.b/c_(d)) here", "page here"),
+        ("broken http://[::1 address", "broken address"),
+        ("Title\n=====\ntext", "Title\n\ntext"),
+        ("A → B", "A, B"),
+        ("→ go", "go"),
         ("2 * 3 = 6", "2 * 3 = 6"),
         ("---", ""),
         ("🎉", ""),
@@ -68,7 +80,27 @@ def test_what_is_never_closed_is_never_spoken():
     assert stream(["Yes. <think>", "for ever"]) == "Yes. "
 
 
-@given(st.text(alphabet="ab `~<>think/[]()!\n*", max_size=60), st.integers(1, 5))
+FORMULA = "The area is $$\n\\pi r^2\n$$ and \\(x \\leq 3\\), that is all."
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_a_formula_that_arrives_in_pieces_is_held_until_it_is_whole(size):
+    reader, outs = SpeakableStream(), []
+    for i in range(0, len(FORMULA), size):
+        outs.append(reader.feed(FORMULA[i : i + size]))
+    outs.append(reader.flush())
+    for out in outs:
+        assert out.count("$$") in (0, 2), "half a formula came out"
+    assert speakable("".join(outs)) == "The area is pi r squared and x is at most 3, that is all."
+
+
+def test_what_only_looks_like_a_formula_does_not_hold_speech_up_for_ever():
+    reader = SpeakableStream()
+    said = reader.feed("Well $$ " + "word " * 200)
+    assert "word" in said
+
+
+@given(st.text(alphabet="ab `~<>think/[]()!\n*$\\", max_size=60), st.integers(1, 5))
 def test_pieces_do_not_matter(text, size):
     pieces = [text[i : i + size] for i in range(0, len(text), size)]
     assert stream(pieces) == stream([text])
