@@ -8,8 +8,9 @@ it the model library, is imported only when that engine is chosen.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -79,6 +80,16 @@ class EngineRegistry:
             UnknownModel: no such engine.
         """
         return [module for module in self.entry(name).requires if find_spec(module) is None]
+
+    def builders(self, names: Sequence[str], settings: Any) -> list[tuple[str, Callable[[], Any]]]:
+        """Name and builder of each engine, as :class:`shared.engine_host.EngineHost` takes them.
+
+        Raises:
+            UnknownModel: one of them does not exist.
+        """
+        for name in names:
+            self.entry(name)
+        return [(name, partial(self.build, name, settings)) for name in names]
 
     def build(self, name: str, settings: Any) -> Any:
         """Import the engine's module and build it; weights are loaded later by ``load()``.

@@ -35,7 +35,7 @@ def create_app(
     steady_heap()
     settings = settings or SttSettings()
     host = EngineHost(
-        builders or _registered(settings),
+        builders or REGISTRY.builders(settings.stt_engines, settings),
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
@@ -55,16 +55,3 @@ def create_app(
     host.start()
     atexit.register(host.close)
     return app
-
-
-def _registered(settings: SttSettings) -> list[tuple[str, Callable[[], SttEngine]]]:
-    def builder(name: str) -> Callable[[], SttEngine]:
-        def build() -> SttEngine:
-            engine: SttEngine = REGISTRY.build(name, settings)
-            return engine
-
-        return build
-
-    for name in settings.stt_engines:
-        REGISTRY.missing(name)  # raises for a name that does not exist
-    return [(name, builder(name)) for name in settings.stt_engines]

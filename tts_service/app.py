@@ -39,7 +39,10 @@ def create_app(
     settings = settings or TtsSettings()
     built: dict[str, TtsEngine] = {}
     host = EngineHost(
-        [_remembering(name, build, built) for name, build in builders or _registered(settings)],
+        [
+            _remembering(name, build, built)
+            for name, build in builders or REGISTRY.builders(settings.tts_engines, settings)
+        ],
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
@@ -74,16 +77,3 @@ def _remembering(
         return built[name]
 
     return name, remember
-
-
-def _registered(settings: TtsSettings) -> list[tuple[str, Callable[[], TtsEngine]]]:
-    def builder(name: str) -> Callable[[], TtsEngine]:
-        def build() -> TtsEngine:
-            engine: TtsEngine = REGISTRY.build(name, settings)
-            return engine
-
-        return build
-
-    for name in settings.tts_engines:
-        REGISTRY.missing(name)  # raises for a name that does not exist
-    return [(name, builder(name)) for name in settings.tts_engines]

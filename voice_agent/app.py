@@ -38,7 +38,7 @@ def create_app(
     steady_heap()
     settings = settings or AgentSettings()
     host = EngineHost(
-        builders or _registered(settings),
+        builders or REGISTRY.builders(settings.llm_engines, settings),
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
@@ -63,16 +63,3 @@ def create_app(
     host.start()
     atexit.register(host.close)
     return app
-
-
-def _registered(settings: AgentSettings) -> list[tuple[str, Callable[[], LlmEngine]]]:
-    def builder(name: str) -> Callable[[], LlmEngine]:
-        def build() -> LlmEngine:
-            engine: LlmEngine = REGISTRY.build(name, settings)
-            return engine
-
-        return build
-
-    for name in settings.llm_engines:
-        REGISTRY.missing(name)  # raises for a name that does not exist
-    return [(name, builder(name)) for name in settings.llm_engines]
