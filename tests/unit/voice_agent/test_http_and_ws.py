@@ -157,11 +157,12 @@ def test_interruptions(run, connect, how):
         socket.send(json.dumps({"event": "cancel"}))
     else:
         socket.send_binary(b"second")
-    mesh.tts.hold.set()
+    # Speech is held until the interruption is through: the turn cannot end by itself before it.
     seen = []
     while "cancelled" not in seen:
         message = socket.recv()
         seen.append("audio" if isinstance(message, bytes) else json.loads(message)["event"])
+    mesh.tts.hold.set()
     assert mesh.llm.closed_early == 1
     if how == "new recording":
         events, _ = until_end(socket)
