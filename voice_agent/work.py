@@ -1,8 +1,9 @@
 """What runs in a turn once the person was heard: the model writes and its clauses are spoken.
 
 Two threads: one reads the language model and cuts its text into clauses, the other has them
-spoken. Both write events into one bounded queue that the caller reads, so a slow listener slows
-them down.
+spoken. Both write events into one queue that the caller reads. A slow listener slows speech down,
+which is what takes memory; text is small and runs ahead, so that a model, of which few turns can
+have one at a time, is free again as soon as it has written.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ from voice_agent.voices import choose_voice
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.05
-_EVENTS_AHEAD = 64
-"""Events made before the listener has taken them: some seconds of speech."""
-_CLAUSES_AHEAD = 8
+AUDIO_AHEAD = 64
+"""Chunks of speech made before the listener has taken them: some seconds."""
+TEXT_AHEAD = 4096
+"""Pieces of text made ahead: the largest reply that the settings allow, so that only a model which
+ignores its limit waits here."""
 _LET_GO_S = 1.0
 """How long a cancelled turn waits for its threads; one that hangs in a silent service is left
 behind: it ends by itself when the service answers or times out, and nobody listens to it."""
@@ -98,8 +101,9 @@ class Work:
         self.language = language
         self._started = started
         self._cancelled = cancelled
-        self._events: queue.Queue[object] = queue.Queue(_EVENTS_AHEAD)
-        self._clauses: queue.Queue[object] = queue.Queue(_CLAUSES_AHEAD)
+        self._events: queue.Queue[object] = queue.Queue(TEXT_AHEAD + AUDIO_AHEAD)
+        self._clauses: queue.Queue[object] = queue.Queue(TEXT_AHEAD)
+        self._audio_room = threading.Semaphore(AUDIO_AHEAD)
         self._request_id = request_id.get()
         self._threads = [
             threading.Thread(target=self._run, args=(step,), name=step.__name__, daemon=True)
@@ -118,6 +122,8 @@ class Work:
                 event = self._events.get(timeout=_POLL_S)
             except queue.Empty:
                 continue
+            if isinstance(event, Audio):
+                self._audio_room.release()
             if event is _END:
                 running -= 1
             else:
@@ -167,6 +173,11 @@ class Work:
                 continue
             return
         raise _Cancelled
+
+    def _put_audio(self, audio: Audio) -> None:
+        while not self._audio_room.acquire(timeout=_POLL_S):
+            self.check()
+        self._put(self._events, audio)
 
     def _take_clause(self) -> object:
         while not self._cancelled.is_set():
@@ -239,12 +250,12 @@ class Work:
             for chunk in stream:
                 self.mark("tts_first_audio")
                 if last is not None:
-                    self._put(self._events, last)
+                    self._put_audio(last)
                 last = Audio(_at_rate(chunk, stream.format, format_))
         finally:
             stream.close()
         tail = last.samples if last is not None else np.zeros(0, np.int16)
-        self._put(self._events, Audio(tail, clause))
+        self._put_audio(Audio(tail, clause))
 
     def _drain(self) -> None:
         """Speech failed: keep taking clauses, so that the writer can end, and keep their text."""

@@ -147,12 +147,14 @@ def test_a_first_message_switches_to_streaming(run, connect):
 
 @pytest.mark.parametrize("how", ["cancel", "new recording"])
 def test_interruptions(run, connect, how):
-    mesh = run(FakeLlm(pieces=["This is one sentence. "] * 100))
+    # More than is made ahead: the model is still writing when it is interrupted.
+    mesh = run(FakeLlm(pieces=["This is one sentence. "] * 2 * work.TEXT_AHEAD))
     mesh.tts.hold = threading.Event()
     socket = connect(mesh, "?stream=1")
     socket.send_binary(b"first")
     while json.loads(socket.recv())["event"] != "audio_start":
         pass
+    mesh.llm.pieces = ["A short answer."]  # for the next turn
     if how == "cancel":
         socket.send(json.dumps({"event": "cancel"}))
     else:

@@ -1,6 +1,7 @@
 """One turn on fakes: order, overlap, faults in each stage, cancellation, memory."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -122,7 +123,8 @@ def test_speech_that_fails_half_way(make_parts):
 
 
 def test_closing_cancels_model_and_speech_and_keeps_what_was_heard(make_parts):
-    llm = FakeLlm(pieces=["One sentence is here. "] * 200)
+    # More than is made ahead: the model is still writing when the turn is closed.
+    llm = FakeLlm(pieces=["One sentence is here. "] * 2 * work.TEXT_AHEAD)
     parts = make_parts(llm)
     conversation = memory()
     events = run_turn(parts, Question(b"q"), conversation)
@@ -133,24 +135,57 @@ def test_closing_cancels_model_and_speech_and_keeps_what_was_heard(make_parts):
     assert llm.closed_early == 1
     assert conversation.messages()[-1].content == "One sentence is here."
     # The engine's place was freed.
+    llm.pieces = TWO
     assert run(parts, "again", conversation)[-1].times
 
 
-def test_a_slow_listener_slows_the_model_down(make_parts):
+def test_a_model_without_an_end_is_slowed_down_by_its_listener(make_parts):
     made = []
 
-    class Counting(FakeLlm):
+    class Endless(FakeLlm):
         def reply(self, messages, options):
-            for number in range(5000):
+            for number in range(10 * work.TEXT_AHEAD):
                 made.append(number)
                 yield "word "
 
-    events = run_turn(make_parts(Counting()), Question(b"q"), memory())
+    events = run_turn(make_parts(Endless()), Question(b"q"), memory())
     for _ in range(3):
         next(events)
-    threading.Event().wait(0.3)
-    assert len(made) < 500
+    threading.Event().wait(0.5)
+    assert len(made) < 3 * work.TEXT_AHEAD
     events.close()
+
+
+def test_speech_is_made_only_a_little_ahead_of_its_listener(make_parts):
+    parts = make_parts(FakeLlm(pieces=["One sentence is here. "] * 400))
+    events = run_turn(parts, Question(b"q"), memory())
+    for _ in range(3):
+        next(events)
+    threading.Event().wait(0.5)
+    assert len(parts.tts.spoken) <= work.AUDIO_AHEAD + 2
+    said = [event.clause for event in events if isinstance(event, Audio)]
+    assert len(said) == 400
+
+
+@pytest.mark.parametrize("slow", ["listener", "speech"])
+def test_a_model_is_free_again_once_it_has_written(make_parts, slow):
+    """Its place is not kept while speech is made or while a client does not read."""
+    llm = FakeLlm(pieces=["One sentence is here. "] * 100)
+    llm.spec = replace(llm.spec, max_concurrency=1)
+    parts = make_parts(llm)
+    if slow == "speech":
+        parts.tts.hold = threading.Event()
+    first = run_turn(parts, Question(b"q"), memory())
+    assert isinstance(next(first), Heard)
+    assert isinstance(next(first), ReplyText)
+    # The host lets a caller wait for one second at most.
+    second = run_turn(parts, Question(b"q"), memory())
+    assert isinstance(next(second), Heard)
+    assert isinstance(next(second), ReplyText)
+    if slow == "speech":
+        parts.tts.hold.set()
+    first.close()
+    second.close()
 
 
 def test_markup_is_not_spoken_but_kept_in_the_text(make_parts):
