@@ -14,7 +14,7 @@ from flask import Request, Response
 
 from shared.clients.pool import UpstreamPool
 from shared.errors import UpstreamUnavailable
-from shared.streaming import closing_after
+from shared.streaming import closing_after, prime
 
 SMALL_BODY = 1 << 20
 """Bodies up to this many bytes are held in memory; larger ones in a temporary file, so that a
@@ -84,8 +84,10 @@ def forward(pool: UpstreamPool, request: Request) -> Response:
         upstream = pool.request(
             request.method, request.path, headers=headers, params=query, body=body
         )
+    pieces = closing_after(read_as_it_comes(upstream), upstream.close)
     answer = Response(
-        closing_after(read_as_it_comes(upstream), upstream.close),
+        # The first piece is awaited: a service that dies before it is an error with a status.
+        prime(pieces),
         status=upstream.status_code,
         direct_passthrough=True,
     )

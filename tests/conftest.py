@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ ManifestRow = dict[str, Any]
 def _speech_root() -> Path:
     configured = os.environ.get("VOICEMESH_SPEECH")
     return Path(configured) if configured else REPOSITORY.parent / "shared" / "speech"
+
+
+@pytest.fixture(autouse=True)
+def _environment_restored() -> Iterator[None]:
+    """What a test, or the code under it, puts into the environment ends with the test."""
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,19 @@ def test_an_answer_that_breaks_off_is_not_finished(make_client, service):
         answer.get_data()
 
 
+def test_a_service_that_dies_before_its_first_byte_is_an_error_with_a_status(make_client, service):
+    def die(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.close_connection = True
+
+    service.answers["/synthesize"] = die
+    answer = make_client().post("/synthesize", json={})
+    assert answer.status_code == 502
+    assert answer.json["error"]["code"] == "upstream_unavailable"
+
+
 def test_models_of_all_services_and_what_is_missing(make_client, service):
     assert [m["id"] for m in make_client().get("/v1/models").json["data"]] == ["m"] * 3
     partly = make_client(stt_url=DEAD).get("/v1/models").json
