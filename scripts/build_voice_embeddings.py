@@ -1,6 +1,7 @@
-"""Makes ``tts_service/matching/kokoro_embeddings.npz``: how each voice sounds to the encoder.
+"""Makes ``tts_service/matching/kokoro_embeddings.npz``: how each voice sounds.
 
-Each voice speaks the calibration sentence; its speech is embedded. Run it again when the model,
+Each voice speaks the calibration sentence; its speech is embedded and its pitch
+measured. Run it again when the model,
 the voices, the sentence or the encoder change. Takes some minutes.
 """
 
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.models import locate
 from tts_service.engines.kokoro import KokoroEngine, build
-from tts_service.matching.matcher import EMBEDDINGS, embed_speech
+from tts_service.matching.matcher import EMBEDDINGS, sound_of
 from tts_service.matching.speaker_encoder import SpeakerEncoder
 from tts_service.settings import TtsSettings
 
@@ -26,11 +27,16 @@ def main() -> None:
     engine.load()
     encoder = SpeakerEncoder.load(locate("resemblyzer", settings.home))
     names = engine.style_names()
-    rows = []
+    voices = []
     for name in names:
-        rows.append(embed_speech(encoder, *engine.calibration_speech(engine.style(name))))
-        print(name, flush=True)
-    np.savez(EMBEDDINGS, names=names, embeddings=np.stack(rows).astype(np.float16))
+        voices.append(sound_of(encoder, *engine.calibration_speech(engine.style(name))))
+        print(f"{name}\t{voices[-1].pitch:.1f}", flush=True)
+    np.savez(
+        EMBEDDINGS,
+        names=names,
+        embeddings=np.stack([voice.embedding for voice in voices]).astype(np.float16),
+        pitches=np.array([voice.pitch for voice in voices], np.float32),
+    )
 
 
 if __name__ == "__main__":

@@ -16,32 +16,21 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from shared.audio import decode
 from tests.bench import report
+from tts_service.matching.pitch import median_pitch
 from tts_service.matching.speaker_encoder import SAMPLE_RATE, mel_filters, spectrogram, speech_only
 
 SPEECH = Path(os.environ.get("VOICEMESH_SPEECH", Path(__file__).parents[3] / "shared" / "speech"))
 METHOD = """
 One recording of each speaker of the manifest's `speech` rows goes to `POST /generate-voice` as
 `sample`; the answer is compared with another recording of the same speaker where there is one,
-else with the sample. Two measures that had no part in the choice: the distance of the median
-pitch (autocorrelation, semitones) and of the long-term mel spectrum (root mean square over 40
-bands, level removed, dB). For comparison: the default voice saying the same (what one gets
-without matching), the speaker's own second recording (the floor) and other speakers' recordings
-(what unrelated voices differ by). Medians over speakers. Both measures are crude: they know
-register and timbre, not identity.
+else with the sample. Two measures: the distance of the median pitch (autocorrelation, semitones),
+which limits the candidates to a register and does not choose among them, and of the long-term mel
+spectrum (root mean square over 40 bands, level removed, dB), which had no part in the choice. For
+comparison: the default voice saying the same (what one gets without matching), the speaker's own
+second recording (the floor) and other speakers' recordings (what unrelated voices differ by).
+Medians over speakers. Both measures are crude: they know register and timbre, not identity.
 """
 TEXT = "The weather is nice today, so we will walk to the river and have lunch there."
-
-
-def pitch(samples: np.ndarray) -> float:
-    """Median fundamental frequency, as a MIDI-like number of semitones."""
-    found = []
-    for start in range(0, len(samples) - 1024, 512):
-        frame = samples[start : start + 1024] * np.hanning(1024)
-        power = np.fft.irfft(np.abs(np.fft.rfft(frame, 2048)) ** 2)
-        lags = power[SAMPLE_RATE // 400 : SAMPLE_RATE // 60]
-        if power[0] > 0 and lags.max() > 0.4 * power[0]:
-            found.append(SAMPLE_RATE / (int(lags.argmax()) + SAMPLE_RATE // 400))
-    return 12 * float(np.log2(statistics.median(found))) if found else float("nan")
 
 
 def timbre(samples: np.ndarray) -> np.ndarray:
@@ -52,7 +41,8 @@ def timbre(samples: np.ndarray) -> np.ndarray:
 
 def features(data: bytes) -> tuple[float, np.ndarray]:
     samples = speech_only(decode(data, sample_rate=SAMPLE_RATE, max_seconds=600))
-    return pitch(samples), timbre(samples)
+    pitch = median_pitch(samples)
+    return float("nan") if pitch is None else pitch, timbre(samples)
 
 
 def distance(one: tuple[float, np.ndarray], two: tuple[float, np.ndarray]) -> tuple[float, float]:

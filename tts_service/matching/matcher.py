@@ -20,6 +20,7 @@ from shared.metrics import CACHE_EVENTS
 from shared.pcm import Float32
 from shared.samples import resample
 from tts_service.matching.least_squares import non_negative_least_squares
+from tts_service.matching.pitch import median_pitch
 from tts_service.matching.speaker_encoder import SAMPLE_RATE, SpeakerEncoder, speech_only
 
 log = logging.getLogger(__name__)
@@ -27,17 +28,34 @@ log = logging.getLogger(__name__)
 Synthesize = Callable[[NDArray[np.float32]], tuple[Float32, int]]
 """A style → a calibration sentence spoken in it, with its sample rate."""
 
-VERSION = 1
+VERSION = 2
 """Part of the cache key: raise it when another choice would be made of the same recording."""
 SHORTEST_S = 1.0
 USED_S = 30.0
 MAX_SECONDS = 600.0
 SMALLEST_WEIGHT = 0.05
 """Voices with less in the mix are left out: they blur it and are not heard."""
+REGISTER_SEMITONES = 4.0
+"""Voices further from the recording's pitch are not candidates while enough others are: the encoder
+forgives a wrong register, ears do not."""
+FEWEST_CANDIDATES = 6
 KEPT_IN_MEMORY = 32
 KEPT_ON_DISK = 128
 """Half a megabyte each."""
 EMBEDDINGS = Path(__file__).with_name("kokoro_embeddings.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVoice:
+    """How a built-in voice sounds.
+
+    Attributes:
+        embedding: of its calibration sentence, shape ``(256,)``.
+        pitch: median, as a MIDI note number.
+    """
+
+    embedding: Float32
+    pitch: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +86,7 @@ class VoiceMatcher:
         encoder: speaker encoder.
         cache: folder of remembered matches.
         synthesize: lets a candidate speak, so that it can be judged.
-        embeddings: of the voices; those shipped with the package where not given.
+        known: how the voices sound; what is shipped with the package where not given.
     """
 
     def __init__(
@@ -77,11 +95,10 @@ class VoiceMatcher:
         encoder: SpeakerEncoder,
         cache: Path,
         synthesize: Synthesize,
-        embeddings: Mapping[str, Float32] | None = None,
+        known: Mapping[str, KnownVoice] | None = None,
     ) -> None:
-        known = load_embeddings() if embeddings is None else dict(embeddings)
-        self._names = [name for name in sorted(styles) if name in known]
-        self._matrix = np.stack([known[name] for name in self._names], axis=1).astype(np.float64)
+        known = load_known_voices() if known is None else known
+        self._known = {name: known[name] for name in sorted(styles) if name in known}
         self._styles = styles
         self._encoder = encoder
         self._cache = cache
@@ -121,7 +138,7 @@ class VoiceMatcher:
             )
         target = self._encoder.embed(speech)
         best: tuple[float, NDArray[np.float32], dict[str, float]] | None = None
-        for weights in self._candidates(target.astype(np.float64)):
+        for weights in self._candidates(target.astype(np.float64), median_pitch(speech)):
             style = sum(w * self._styles[name] for name, w in weights.items())
             mixed = np.asarray(style, np.float32)
             similarity = float(self._embed_style(mixed) @ target)
@@ -131,16 +148,33 @@ class VoiceMatcher:
             raise AssertionError("there is always a nearest voice")
         return MatchedVoice(f"match-{key[:12]}", best[1], best[0], best[2])
 
-    def _candidates(self, target: NDArray[np.float64]) -> list[dict[str, float]]:
-        nearest = self._names[int(np.argmax(self._matrix.T @ target))]
-        single = {nearest: 1.0}
-        weights = non_negative_least_squares(self._matrix, target)
+    def _candidates(
+        self, target: NDArray[np.float64], pitch: float | None
+    ) -> list[dict[str, float]]:
+        names = self._in_register(pitch)
+        matrix = np.stack(
+            [self._known[name].embedding.astype(np.float64) for name in names], axis=1
+        )
+        single = {names[int(np.argmax(matrix.T @ target))]: 1.0}
+        weights = non_negative_least_squares(matrix, target)
         weights = np.where(weights >= SMALLEST_WEIGHT * weights.sum(), weights, 0.0)
         if weights.sum() <= 0 or np.count_nonzero(weights) < 2:
             return [single]
         weights = weights / weights.sum()
-        mix = {n: float(w) for n, w in zip(self._names, weights, strict=True) if w > 0}
+        mix = {n: float(w) for n, w in zip(names, weights, strict=True) if w > 0}
         return [mix, single]
+
+    def _in_register(self, pitch: float | None) -> list[str]:
+        """Names of the voices whose pitch is near; all of them where the recording has none."""
+        if pitch is None:
+            return list(self._known)
+        away = {name: abs(voice.pitch - pitch) for name, voice in self._known.items()}
+        nearest = sorted(away, key=away.__getitem__)
+        return [
+            name
+            for rank, name in enumerate(nearest)
+            if rank < FEWEST_CANDIDATES or away[name] <= REGISTER_SEMITONES
+        ]
 
     def _embed_style(self, style: NDArray[np.float32]) -> Float32:
         return embed_speech(self._encoder, *self._synthesize(style))
@@ -202,10 +236,22 @@ def embed_speech(encoder: SpeakerEncoder, samples: Float32, rate: int) -> Float3
     return encoder.embed(speech_only(resample(samples, rate, SAMPLE_RATE)))
 
 
-def load_embeddings(path: Path = EMBEDDINGS) -> dict[str, Float32]:
-    """The shipped embeddings of the Kokoro voices (``scripts/build_voice_embeddings.py``)."""
+def sound_of(encoder: SpeakerEncoder, samples: Float32, rate: int) -> KnownVoice:
+    """How synthesised speech at any rate sounds.
+
+    Raises:
+        ValueError: nothing in it is voiced.
+    """
+    pitch = median_pitch(speech_only(resample(samples, rate, SAMPLE_RATE)))
+    if pitch is None:
+        raise ValueError("speech without a voiced frame")
+    return KnownVoice(embed_speech(encoder, samples, rate), pitch)
+
+
+def load_known_voices(path: Path = EMBEDDINGS) -> dict[str, KnownVoice]:
+    """How the Kokoro voices sound, as shipped (``scripts/build_voice_embeddings.py``)."""
     with np.load(path, allow_pickle=False) as stored:
-        return {
-            name: row.astype(np.float32)
-            for name, row in zip(stored["names"].tolist(), stored["embeddings"], strict=True)
-        }
+        rows = zip(
+            stored["names"].tolist(), stored["embeddings"], stored["pitches"].tolist(), strict=True
+        )
+        return {name: KnownVoice(row.astype(np.float32), pitch) for name, row, pitch in rows}

@@ -27,6 +27,8 @@ PARALLEL = 2
 """Conversations decoded at once; further ones wait in the host's queue."""
 _QUEUED = 64
 """Pieces made ahead of the listener before generation waits."""
+_PROMPT_CACHE_MIB = 24
+"""Prompts kept beside those of the running slots; a spoken conversation takes some 5 MiB."""
 _POLL_S = 0.05
 _END = object()
 
@@ -81,7 +83,7 @@ class EmbeddedLlm(LlmEngine):
         params.cpuparams.n_threads = self._settings.llm_threads
         params.cpuparams_batch.n_threads = max(self._settings.llm_threads, self._settings.threads)
         params.n_gpu_layers = 0
-        params.cache_ram_mib = 64
+        params.cache_ram_mib = _PROMPT_CACHE_MIB
         params.verbosity = -1
         # llama.cpp opens an HTTP port on loopback whether one wants it or not: nobody has its key.
         params.api_keys = [secrets.token_hex(32)]

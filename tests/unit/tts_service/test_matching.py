@@ -10,7 +10,8 @@ import pytest
 from shared.errors import InvalidRequest, UnsupportedMedia
 from tts_service.matching import VoiceMatcher, matcher
 from tts_service.matching.least_squares import non_negative_least_squares
-from tts_service.matching.matcher import EMBEDDINGS, load_embeddings
+from tts_service.matching.matcher import EMBEDDINGS, KnownVoice, load_known_voices, sound_of
+from tts_service.matching.pitch import median_pitch
 from tts_service.matching.speaker_encoder import (
     SAMPLE_RATE,
     SpeakerEncoder,
@@ -57,7 +58,10 @@ STYLES = {
 }
 
 
-def make(tmp_path, monkeypatch, spoken=None):
+KNOWN = {name: KnownVoice(v, 55.0) for name, v in VOICES.items()}
+
+
+def make(tmp_path, monkeypatch, spoken=None, known=KNOWN):
     def synthesize(style):
         heard = style[0, :3] / np.linalg.norm(style[0, :3])
         if spoken is not None:
@@ -66,7 +70,7 @@ def make(tmp_path, monkeypatch, spoken=None):
 
     monkeypatch.setattr(matcher, "embed_speech", lambda encoder, samples, rate: samples)
     encoder = FakeEncoder()
-    made = VoiceMatcher(STYLES, encoder, tmp_path / "cache", synthesize, VOICES)
+    made = VoiceMatcher(STYLES, encoder, tmp_path / "cache", synthesize, known)
     return made, encoder
 
 
@@ -86,6 +90,33 @@ def test_a_single_voice_wins_where_its_speech_is_nearer(tmp_path, monkeypatch):
     single = np.array([1, 0, 0], np.float32)
     monkeypatch.setattr(matcher, "embed_speech", lambda e, s, r: TARGET if s[1] < 0.1 else single)
     assert found.match(recording()).voices == {"a": 1.0}
+
+
+def test_voices_of_another_register_are_no_candidates(tmp_path, monkeypatch):
+    monkeypatch.setattr(matcher, "FEWEST_CANDIDATES", 1)
+    # The recording's 200 Hz are note 55.3; the encoder alone would have taken a.
+    known = {"a": KnownVoice(VOICES["a"], 45.0), "b": KnownVoice(VOICES["b"], 54.0)}
+    found, _ = make(tmp_path, monkeypatch, known=known)
+    assert found.match(recording()).voices == {"b": 1.0}
+
+
+def test_a_few_candidates_stay_where_none_has_the_register(tmp_path, monkeypatch):
+    far = {name: KnownVoice(v, 20.0) for name, v in VOICES.items()}
+    found, _ = make(tmp_path, monkeypatch, known=far)
+    assert found.match(recording()).voices == pytest.approx({"a": 0.571, "b": 0.429}, abs=0.01)
+
+
+@pytest.mark.parametrize(("hertz", "note"), [(110.0, 45.0), (220.0, 57.0), (329.63, 64.0)])
+def test_pitch_of_a_voice_like_tone(hertz, note):
+    t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    tone = sum(np.sin(2 * np.pi * hertz * n * t) / n for n in range(1, 6))
+    assert median_pitch(tone.astype(np.float32)) == pytest.approx(note, abs=0.4)
+
+
+def test_noise_and_too_little_have_no_pitch():
+    noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    assert median_pitch(noise) is None
+    assert median_pitch(noise[:100]) is None
 
 
 def test_the_second_use_is_remembered_in_memory_and_on_disk(tmp_path, monkeypatch):
@@ -196,12 +227,28 @@ def test_pauses_are_cut_and_quiet_speech_is_raised():
 
 
 def test_every_voice_has_a_shipped_embedding_of_length_one():
-    shipped = load_embeddings()
+    shipped = load_known_voices()
     assert EMBEDDINGS.stat().st_size < 100_000
     assert len(shipped) == 54
-    for row in shipped.values():
-        assert row.shape == (256,)
-        assert float(np.linalg.norm(row)) == pytest.approx(1.0, abs=0.01)
+    for voice in shipped.values():
+        assert voice.embedding.shape == (256,)
+        assert float(np.linalg.norm(voice.embedding)) == pytest.approx(1.0, abs=0.01)
+        # 60 to 400 Hz.
+        assert 35 < voice.pitch < 68
+
+
+@pytest.mark.models
+def test_a_shipped_voice_sounds_as_the_script_measures_it(models_dir):
+    from tts_service.engines.kokoro import KokoroEngine
+
+    engine = KokoroEngine(models_dir.parent, threads=2)
+    engine.load()
+    encoder = SpeakerEncoder.load(models_dir / "resemblyzer")
+    made = sound_of(encoder, *engine.calibration_speech(engine.style("am_adam")))
+    shipped = load_known_voices()["am_adam"]
+    assert float(made.embedding @ shipped.embedding) > 0.98
+    assert made.pitch == pytest.approx(shipped.pitch, abs=0.5)
+    engine.close()
 
 
 @pytest.mark.models
