@@ -6,8 +6,12 @@ import threading
 import time
 from collections import deque
 
-from shared.errors import Overloaded
-from shared.metrics import QUEUE_DEPTH, QUEUE_SECONDS
+from shared.cancellation import client_is_gone
+from shared.errors import ClientGone, Overloaded
+from shared.metrics import QUEUE_DEPTH, QUEUE_LEFT, QUEUE_SECONDS
+
+_WATCH_S = 0.1
+"""How often a waiting caller looks whether its own client is still there."""
 
 
 class Lease:
@@ -59,6 +63,7 @@ class Admission:
         Raises:
             Overloaded: the queue is full, or the wait was too long; ``retry_after`` is estimated
                 from how long leases were held of late.
+            ClientGone: the client that this is for has left the queue by closing its connection.
         """
         started = time.monotonic()
         with self._lock:
@@ -74,18 +79,29 @@ class Admission:
             turn = threading.Event()
             self._waiting.append(turn)
             self._depth.set(len(self._waiting))
-        if not turn.wait(self._timeout):
-            with self._lock:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-                    self._depth.set(len(self._waiting))
-                    raise Overloaded(
-                        f"{self._name}: no place within {self._timeout:g} s",
-                        retry_after=self._estimate(len(self._waiting)),
-                    )
-            # The place was handed over between the time-out and the lock: it is ours.
+        while not turn.wait(_WATCH_S):
+            late = time.monotonic() - started > self._timeout
+            if (late or client_is_gone()) and self._leave_queue(turn):
+                if not late:
+                    QUEUE_LEFT.labels(engine=self._name, reason="client_gone").inc()
+                    raise ClientGone("the client has left")
+                QUEUE_LEFT.labels(engine=self._name, reason="deadline").inc()
+                raise Overloaded(
+                    f"{self._name}: no place within {self._timeout:g} s",
+                    retry_after=self._estimate(len(self._waiting)),
+                )
+            # Where the place was handed over at that very moment, it is ours.
         QUEUE_SECONDS.labels(engine=self._name).observe(time.monotonic() - started)
         return Lease(self)
+
+    def _leave_queue(self, turn: threading.Event) -> bool:
+        """Give up waiting; False when the place has been handed over already."""
+        with self._lock:
+            if turn not in self._waiting:
+                return False
+            self._waiting.remove(turn)
+            self._depth.set(len(self._waiting))
+            return True
 
     def _leave(self, held_s: float) -> None:
         with self._lock:

@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.admission import Admission, Lease
+from shared.device import gpu_name, publish_gpu_metrics
 from shared.engines import EngineSpec
 from shared.errors import MeshError, NotReady
-from shared.metrics import ENGINE_LOAD_SECONDS, ENGINE_READY
+from shared.metrics import ENGINE_INFO, ENGINE_LOAD_SECONDS, ENGINE_READY
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,10 @@ class Engine(Protocol):
     @property
     def spec(self) -> EngineSpec:
         """Declared capabilities; available before :meth:`load`."""
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: ``cpu``, ``cuda:0``, ``remote``; known after :meth:`load`."""
 
     def load(self) -> None:
         """Import the model library and load the weights; blocks."""
@@ -46,6 +51,7 @@ class _Slot(Generic[E]):
     state: str = "loading"
     reason: str = ""
     load_s: float = 0.0
+    placement: dict[str, str] = field(default_factory=dict)
 
 
 class EngineHost(Generic[E]):
@@ -103,14 +109,15 @@ class EngineHost(Generic[E]):
         return self._settled.is_set() and any(slot.state == "ready" for slot in self._slots)
 
     def status(self) -> dict[str, Any]:
-        """State of each engine for ``/readyz``: ``{name: {state, reason?, load_seconds?}}``."""
+        """State of each engine for ``/readyz``: ``{name: {state, reason?, load_seconds?, model?,
+        device?, gpu?}}``."""
         report: dict[str, Any] = {}
         for slot in self._slots:
             entry: dict[str, Any] = {"state": slot.state}
             if slot.reason:
                 entry["reason"] = slot.reason
             if slot.state == "ready":
-                entry["load_seconds"] = round(slot.load_s, 3)
+                entry |= {"load_seconds": round(slot.load_s, 3), **slot.placement}
             report[slot.name] = entry
         return report
 
@@ -177,7 +184,19 @@ class EngineHost(Generic[E]):
             queue_timeout_s=self._queue_timeout_s,
         )
         slot.load_s = time.monotonic() - started
+        slot.placement = _placement(engine)
         slot.state, slot.reason = "ready", ""
         ENGINE_READY.labels(engine=slot.name).set(1)
         ENGINE_LOAD_SECONDS.labels(engine=slot.name).set(slot.load_s)
         log.info("engine ready", extra={"engine": slot.name, "seconds": round(slot.load_s, 3)})
+
+
+def _placement(engine: Engine) -> dict[str, str]:
+    """Model and device of a loaded engine, also published as metrics."""
+    device, model = engine.device, engine.spec.model
+    ENGINE_INFO.labels(engine=engine.spec.name, model=model, device=device).set(1)
+    publish_gpu_metrics(device)
+    found = {"model": model, "device": device}
+    if (gpu := gpu_name(device)) is not None:
+        found["gpu"] = gpu
+    return found

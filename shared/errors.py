@@ -185,6 +185,18 @@ class UpstreamTimeout(MeshError):
     default_code = "upstream_timeout"
 
 
+class ClientGone(MeshError):
+    """The client closed its connection before its answer began; nobody reads this one.
+
+    499 is nginx's status for it; it appears in logs and metrics only.
+    """
+
+    status = 499
+    ws_close = 1001
+    type = "client_closed_request"
+    default_code = "client_closed"
+
+
 class EngineFailure(MeshError):
     """The model failed on a request that was valid (500)."""
 

@@ -26,6 +26,7 @@ _LATENCY = (
     120.0,
 )
 _RATIO = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+_BATCH = (1, 2, 4, 8, 12, 16, 24, 32, 64)
 _BYTES = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
 
 REQUESTS = Counter(
@@ -48,6 +49,19 @@ TTFA = Histogram(
 QUEUE_DEPTH = Gauge("voice_queue_depth", "Requests that wait for an engine.", ["engine"])
 QUEUE_SECONDS = Histogram(
     "voice_queue_wait_seconds", "Wait for an engine.", ["engine"], buckets=_LATENCY
+)
+QUEUE_LEFT = Counter(
+    "voice_queue_left_total",
+    "Requests that left a queue unanswered: deadline, client_gone.",
+    ["engine", "reason"],
+)
+BATCH_SIZE = Histogram(
+    "voice_batch_size", "Items that went through a model together.", ["engine"], buckets=_BATCH
+)
+BATCH_RETRIES = Counter(
+    "voice_batch_retries_total",
+    "Batches run again in parts: out_of_memory, failure.",
+    ["engine", "reason"],
 )
 STAGE_LATENCY = Histogram(
     "voice_stage_latency_seconds",
@@ -82,7 +96,18 @@ ENGINE_READY = Gauge(
 ENGINE_LOAD_SECONDS = Gauge(
     "voice_engine_load_seconds", "Time to load and warm up the engine.", ["engine"]
 )
-GPU_MEMORY = Gauge("voice_gpu_memory_bytes", "GPU memory in use by this process.", ["device"])
+ENGINE_INFO = Gauge(
+    "voice_engine_info",
+    "1 for each loaded engine: its model and its device.",
+    ["engine", "model", "device"],
+)
+GPU_MEMORY = Gauge(
+    "voice_gpu_memory_bytes", "GPU memory in use, by all processes of the device.", ["device"]
+)
+GPU_MEMORY_TOTAL = Gauge("voice_gpu_memory_total_bytes", "GPU memory there is.", ["device"])
+GPU_UTILISATION = Gauge(
+    "voice_gpu_utilisation_ratio", "Share of the last second in which the GPU worked.", ["device"]
+)
 UPSTREAM_UP = Gauge(
     "voice_upstream_up", "1 when the service said it is ready, when last asked.", ["upstream"]
 )

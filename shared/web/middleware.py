@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from shared.cancellation import watching
 from shared.errors import MeshError, Overloaded
 from shared.log import accept_request_id, request_id
 from shared.metrics import REQUEST_SECONDS, REQUESTS, STREAMS_ABORTED
@@ -42,6 +46,10 @@ class Middleware:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """WSGI entry."""
         token = request_id.set(accept_request_id(environ.get("HTTP_X_REQUEST_ID")))
+        context = ExitStack()
+        context.callback(request_id.reset, token)
+        if (connection := environ.get("gunicorn.socket")) is not None:
+            context.enter_context(watching(partial(has_closed, connection)))
         started = time.monotonic()
         path = environ.get("PATH_INFO", "")
         seen: dict[str, Any] = {"status": 0, "engine": ""}
@@ -59,14 +67,14 @@ class Middleware:
         if counted and not self._places.acquire(blocking=False):
             refusal = _refusal(record)
             self._account(environ, seen, started, "overloaded")
-            request_id.reset(token)
+            context.close()
             return refusal
 
         def finish() -> None:
             if counted:
                 self._places.release()
             self._account(environ, seen, started, environ.get(OUTCOME, "ok"))
-            request_id.reset(token)
+            context.close()
 
         try:
             body = self._app(environ, record)
@@ -99,6 +107,16 @@ class Middleware:
                 "client": environ.get("REMOTE_ADDR", ""),
             },
         )
+
+
+def has_closed(connection: socket.socket) -> bool:
+    """Whether the peer has closed its side; looks without taking anything from the stream."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 class _noting_abort:  # noqa: N801 - an iterator adapter, lower case like its peers in itertools

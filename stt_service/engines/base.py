@@ -76,9 +76,15 @@ class Session(ABC):
 
 
 class SttEngine(ABC):
-    """A recogniser. Weights live here; the state of an utterance lives in a session."""
+    """A recogniser. Weights live here; the state of an utterance lives in a session.
+
+    Attributes:
+        spec: declared capabilities.
+        device: where the model runs: ``cpu``, ``cuda:0``; known after :meth:`load`.
+    """
 
     spec: EngineSpec
+    device: str = "cpu"
 
     @abstractmethod
     def load(self) -> None:

@@ -98,7 +98,13 @@ class SynthesisRequest:
 
 
 class TtsEngine(ABC):
-    """A model that speaks. Constructed cheaply; :meth:`load` imports its library."""
+    """A model that speaks. Constructed cheaply; :meth:`load` imports its library.
+
+    Attributes:
+        device: where the model runs: ``cpu``, ``cuda:0``, ``remote``; known after :meth:`load`.
+    """
+
+    device: str = "cpu"
 
     @property
     @abstractmethod

@@ -33,9 +33,15 @@ class ReplyOptions:
 
 
 class LlmEngine(ABC):
-    """A language model, local or behind a URL."""
+    """A language model, local or behind a URL.
+
+    Attributes:
+        spec: declared capabilities.
+        device: where the model runs: ``cpu``, or ``remote`` for one behind a URL.
+    """
 
     spec: EngineSpec
+    device: str = "cpu"
 
     @abstractmethod
     def load(self) -> None:

@@ -43,6 +43,8 @@ def build(settings: AgentSettings) -> OllamaLlm:
 class OllamaLlm(LlmEngine):
     """See the module."""
 
+    device = "remote"
+
     def __init__(
         self, settings: AgentSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:

@@ -31,6 +31,8 @@ def build(settings: AgentSettings) -> OpenAiLlm:
 class OpenAiLlm(LlmEngine):
     """See the module."""
 
+    device = "remote"
+
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._session = requests.Session()

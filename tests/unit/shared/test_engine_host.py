@@ -10,6 +10,8 @@ from shared.errors import NotReady, Overloaded, UnknownModel
 
 
 class FakeEngine:
+    device = "cpu"
+
     def __init__(self, name, *, fault=None, gate=None):
         self.spec = EngineSpec(
             name=name, model=name, licence="MIT", commercial_use=True, languages=frozenset({"en"})

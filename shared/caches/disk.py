@@ -1,0 +1,87 @@
+"""A cache in a folder of this machine, shared by the processes that use the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diskcache import Cache as Store
+from diskcache import Disk
+
+from shared.cache import Cache
+
+_BUSY_S = 1.0
+"""Longest wait for another process that writes, seconds."""
+_LARGEST_SHARE = 0.5
+"""A value above this part of the whole would push out nearly everything else."""
+_BINARY_MODES = (1, 2)
+"""diskcache's modes for bytes in the table and bytes in a file; 4 would be a pickle."""
+
+
+class _BytesOnly(Disk):  # type: ignore[misc]
+    """Never reads a pickle: whoever may write to the folder must not thereby run code here."""
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        """The stored bytes.
+
+        Raises:
+            ValueError: something else is stored.
+        """
+        if mode not in _BINARY_MODES:
+            raise ValueError("the cache holds something that is not bytes")
+        return super().fetch(mode, filename, value, read)
+
+    def get(self, key: Any, raw: bool) -> Any:
+        """The stored key.
+
+        Raises:
+            ValueError: it is not plain text.
+        """
+        if not raw:
+            raise ValueError("the cache holds a key that is not text")
+        return super().get(key, raw)
+
+
+class DiskCache(Cache):
+    """A ``diskcache`` folder: SQLite and files, least recently used goes first.
+
+    Args:
+        folder: made where it does not exist.
+        max_bytes: of the whole folder, as nearly as SQLite allows.
+        ttl_s: an entry is forgotten this long after it was put, seconds; None: never.
+
+    Raises:
+        OSError, sqlite3.Error: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, ttl_s: float | None = None) -> None:
+        self._ttl_s = ttl_s
+        self._largest = int(max_bytes * _LARGEST_SHARE)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._store = Store(
+            str(folder),
+            timeout=_BUSY_S,
+            disk=_BytesOnly,
+            size_limit=max_bytes,
+            eviction_policy="least-recently-used",
+        )
+
+    def get(self, key: str) -> bytes | None:
+        """See :class:`Cache`."""
+        value = self._store.get(key)
+        return None if value is None else bytes(value)
+
+    def put(self, key: str, value: bytes) -> None:
+        """See :class:`Cache`."""
+        if len(value) > self._largest:
+            self._store.delete(key)
+            return
+        self._store.set(key, value, expire=self._ttl_s)
+
+    def delete(self, key: str) -> None:
+        """See :class:`Cache`."""
+        self._store.delete(key)
+
+    def close(self) -> None:
+        """Close this thread's connection; those of other threads close with them."""
+        self._store.close()

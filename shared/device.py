@@ -1,0 +1,106 @@
+"""The processor that a heavy model runs on: chosen in words, checked, never silently another."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from importlib.util import find_spec
+from typing import Any
+
+from shared.errors import NotReady
+from shared.metrics import GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION
+
+log = logging.getLogger(__name__)
+
+
+def resolve_torch_device(wanted: str) -> str:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:1`` → the device that torch will use.
+
+    ``auto`` takes a GPU where torch sees one; which it took is in ``/readyz`` and the metrics.
+
+    Raises:
+        NotReady: a GPU is asked for and is not usable; the message says why.
+    """
+    # Imported by name: `shared` must be importable, and its types checked, without torch.
+    torch: Any = importlib.import_module("torch")
+    name = wanted.strip().lower()
+    if name == "cpu":
+        return "cpu"
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or not (number.isdecimal() or not number):
+        raise NotReady(f"'{wanted[:32]}' is no device: auto, cpu, cuda, cuda:1", code="no_device")
+    if not torch.cuda.is_available():
+        built = getattr(torch.version, "cuda", None)
+        why = "no GPU is visible" if built else "this torch is built without CUDA"
+        raise NotReady(f"configured for {name}, but {why}", code="no_device")
+    index = int(number or 0)
+    count = torch.cuda.device_count()
+    if index >= count:
+        raise NotReady(f"configured for {name}, but there are {count} GPUs", code="no_device")
+    return f"cuda:{index}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a model library reports that the device is full.
+
+    torch has a class for it (``torch.OutOfMemoryError``); cuBLAS, cuDNN and CTranslate2 report it
+    as a ``RuntimeError`` with these words.
+    """
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "cublas_status_alloc_failed" in text
+    )
+
+
+def free_cached_memory(device: str) -> None:
+    """Give torch's cached blocks back after an out-of-memory, so that a smaller batch fits."""
+    if device.startswith("cuda"):
+        importlib.import_module("torch").cuda.empty_cache()
+
+
+def gpu_name(device: str) -> str | None:
+    """The GPU's marketing name; None for a processor or where NVML does not know."""
+    handle = _handle(device)
+    if handle is None:
+        return None
+    name = _nvml().nvmlDeviceGetName(handle)
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def publish_gpu_metrics(device: str) -> None:
+    """Let ``/metrics`` read memory and utilisation of ``device`` at every scrape (NVML)."""
+    handle = _handle(device)
+    if handle is None:
+        return
+    nvml = _nvml()
+    GPU_MEMORY.labels(device=device).set_function(
+        lambda: float(nvml.nvmlDeviceGetMemoryInfo(handle).used)
+    )
+    GPU_MEMORY_TOTAL.labels(device=device).set(float(nvml.nvmlDeviceGetMemoryInfo(handle).total))
+    GPU_UTILISATION.labels(device=device).set_function(
+        lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    )
+
+
+def _nvml() -> Any:
+    return importlib.import_module("pynvml")
+
+
+def _handle(device: str) -> Any:
+    kind, _, number = device.partition(":")
+    if kind != "cuda":
+        return None
+    if find_spec("pynvml") is None:
+        log.warning("no GPU metrics: pip install nvidia-ml-py", extra={"device": device})
+        return None
+    nvml = _nvml()
+    try:
+        nvml.nvmlInit()
+        return nvml.nvmlDeviceGetHandleByIndex(int(number or 0))
+    except nvml.NVMLError as error:
+        log.warning("no GPU metrics", extra={"device": device, "error": type(error).__name__})
+        return None

@@ -1,0 +1,230 @@
+"""Micro-batches: what goes together, who waits, what a full device or a bad item costs."""
+
+import threading
+import time
+
+import pytest
+
+from shared.batching import Batcher, Limits, OutOfMemory, choose
+from shared.cancellation import watching
+from shared.errors import ClientGone, EngineFailure, NotReady, Overloaded
+from shared.metrics import BATCH_RETRIES, QUEUE_LEFT
+
+WIDE = Limits(items=8, padded=10_000, patience_s=0.0)
+
+
+class Model:
+    """Doubles numbers; remembers the batches; may be held, full or broken."""
+
+    def __init__(self, room=8, bad=()):
+        self.batches = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.busy = threading.Event()
+        self.room = room
+        self.bad = set(bad)
+
+    def run(self, items):
+        self.busy.set()
+        assert self.gate.wait(10)
+        self.batches.append(list(items))
+        if len(items) > self.room:
+            raise OutOfMemory
+        if self.bad & set(items):
+            raise RuntimeError("broken on this very text")
+        return [2 * item for item in items]
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def build(model, *, limits=WIDE, queue_limit=64, timeout_s=10.0):
+        made.append(
+            Batcher(
+                "t", model.run, limits=limits, queue_limit=queue_limit, queue_timeout_s=timeout_s
+            )
+        )
+        return made[-1]
+
+    yield build
+    for batcher in made:
+        batcher.close()
+
+
+def together(batcher, items, callers=None):
+    """Submit at once from a thread each; results or errors in the order of the items."""
+    found = [None] * len(items)
+
+    def submit(index):
+        caller = index if callers is None else callers[index]
+        try:
+            found[index] = batcher.submit(items[index], length=1, caller=caller)
+        except Exception as error:
+            found[index] = error
+
+    threads = [threading.Thread(target=submit, args=(i,)) for i in range(len(items))]
+    for thread in threads:
+        thread.start()
+    return found, threads
+
+
+def join(threads):
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def waiting(batcher, count):
+    until = time.monotonic() + 5
+    while len(batcher._waiting) < count and time.monotonic() < until:
+        time.sleep(0.005)
+    assert len(batcher._waiting) == count
+
+
+def hold(batcher, model):
+    """Occupy the model with one item, so that what follows queues up."""
+    model.gate.clear()
+    found, threads = together(batcher, [1000])
+    assert model.busy.wait(5)
+    return found, threads
+
+
+class TestChoose:
+    def test_everything_alike_goes_together_up_to_the_limit(self):
+        assert choose([5] * 10, range(10), Limits(4, 100, 0)) == [0, 1, 2, 3]
+
+    def test_the_padded_size_is_bounded(self):
+        assert choose([10, 10, 10], range(3), Limits(8, 25, 0)) == [0, 1]
+
+    def test_an_item_above_the_bound_goes_alone(self):
+        assert choose([50, 10], range(2), Limits(8, 25, 0)) == [0]
+
+    def test_what_would_mostly_be_padding_waits(self):
+        assert choose([10, 1000, 12, 900], range(4), WIDE) == [0, 2]
+        assert choose([1000, 10, 900], range(3), WIDE) == [0, 2]
+
+    def test_one_caller_with_many_items_does_not_keep_others_out(self):
+        callers = ["a", "a", "a", "a", "b", "c"]
+        assert choose([5] * 6, callers, Limits(3, 100, 0)) == [0, 4, 5]
+
+
+def test_results_go_to_their_callers(make):
+    batcher = make(Model())
+    found, threads = together(batcher, list(range(40)))
+    join(threads)
+    assert found == [2 * n for n in range(40)]
+
+
+def test_what_waits_goes_in_one_batch(make):
+    model = Model()
+    batcher = make(model)
+    _, held = hold(batcher, model)
+    found, threads = together(batcher, [1, 2, 3])
+    waiting(batcher, 3)
+    model.gate.set()
+    join(held + threads)
+    assert found == [2, 4, 6]
+    assert [sorted(batch) for batch in model.batches] == [[1000], [1, 2, 3]]
+
+
+def test_the_first_item_waits_for_company_only_as_long_as_the_patience(make):
+    model = Model()
+    batcher = make(model, limits=Limits(2, 100, 5.0))
+    found, threads = together(batcher, [1, 2])
+    # A full batch does not wait for the patience to end: the test would time out.
+    join(threads)
+    assert found == [2, 4]
+    assert len(model.batches) == 1
+
+
+def test_a_full_queue_refuses_at_once(make):
+    model = Model()
+    batcher = make(model, queue_limit=1)
+    _, held = hold(batcher, model)
+    _, threads = together(batcher, [1])
+    waiting(batcher, 1)
+    with pytest.raises(Overloaded) as refused:
+        batcher.submit(2, length=1, caller="x")
+    assert refused.value.retry_after >= 1
+    model.gate.set()
+    join(held + threads)
+
+
+def test_the_deadline_takes_an_item_out_of_the_queue(make):
+    model = Model()
+    batcher = make(model, timeout_s=0.2)
+    _, held = hold(batcher, model)
+    with pytest.raises(Overloaded):
+        batcher.submit(7, length=1, caller="x")
+    assert not batcher._waiting
+    model.gate.set()
+    join(held)
+    assert [7] not in model.batches
+
+
+def test_an_item_whose_client_has_left_is_never_run(make):
+    model = Model()
+    batcher = make(model)
+    before = QUEUE_LEFT.labels(engine="t", reason="client_gone")._value.get()
+    _, held = hold(batcher, model)
+    with watching(lambda: True), pytest.raises(ClientGone):
+        batcher.submit(7, length=1, caller="x")
+    model.gate.set()
+    join(held)
+    assert all(7 not in batch for batch in model.batches)
+    assert QUEUE_LEFT.labels(engine="t", reason="client_gone")._value.get() == before + 1
+
+
+def test_a_batch_too_large_for_the_device_is_run_in_halves(make):
+    model = Model(room=2)
+    batcher = make(model)
+    before = BATCH_RETRIES.labels(engine="t", reason="out_of_memory")._value.get()
+    _, held = hold(batcher, model)
+    found, threads = together(batcher, [1, 2, 3, 4, 5])
+    waiting(batcher, 5)
+    model.gate.set()
+    join(held + threads)
+    assert found == [2, 4, 6, 8, 10]
+    assert max(len(batch) for batch in model.batches if len(batch) <= 2) == 2
+    assert BATCH_RETRIES.labels(engine="t", reason="out_of_memory")._value.get() > before
+
+
+def test_an_item_too_large_for_the_device_is_refused_and_the_service_lives(make):
+    model = Model(room=0)
+    batcher = make(model)
+    with pytest.raises(Overloaded, match="memory"):
+        batcher.submit(1, length=1, caller="x")
+    model.room = 8
+    assert batcher.submit(1, length=1, caller="x") == 2
+
+
+def test_one_bad_item_spoils_no_other(make, caplog):
+    model = Model(bad=[3])
+    batcher = make(model)
+    _, held = hold(batcher, model)
+    found, threads = together(batcher, [1, 2, 3, 4])
+    waiting(batcher, 4)
+    model.gate.set()
+    join(held + threads)
+    assert found[:2] == [2, 4]
+    assert found[3] == 8
+    assert isinstance(found[2], EngineFailure)
+    assert "this very text" not in caplog.text
+
+
+def test_closing_refuses_what_waits_and_what_comes(make):
+    model = Model()
+    batcher = make(model)
+    first, held = hold(batcher, model)
+    found, threads = together(batcher, [1])
+    waiting(batcher, 1)
+    closing = threading.Thread(target=batcher.close)
+    closing.start()
+    join(threads)
+    assert isinstance(found[0], NotReady)
+    model.gate.set()
+    join([closing, *held])
+    assert first == [2000]
+    with pytest.raises(NotReady):
+        batcher.submit(1, length=1, caller="x")
