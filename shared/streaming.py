@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from shared.pcm import PcmStream
+if TYPE_CHECKING:
+    # The gateway passes bytes on and runs without NumPy.
+    from shared.pcm import PcmStream
 
 T = TypeVar("T")
 
