@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 import av
 import numpy as np
 
-from shared.pcm import AudioFormat, Float32, Pcm16
-from shared.samples import Resampler, float_to_pcm16, pcm16_to_float
+from shared.pcm import AudioFormat, Pcm16
+from shared.samples import resampled_pcm
 from shared.wav import wav_header
 
 Container = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -146,7 +146,7 @@ def _encoded(
 ) -> Iterator[bytes]:
     """Bytes as they become ready from a :class:`_Sink`; into a seekable file: nothing."""
     if container == "pcm":
-        for samples in _resampled(chunks, fmt.sample_rate, PCM_RATE):
+        for samples in resampled_pcm(chunks, fmt.sample_rate, PCM_RATE):
             yield _bytes(samples)
         return
     codec = _CODECS[container]
@@ -166,7 +166,7 @@ def _encoded(
         )
         if codec.bit_rate is not None:
             stream.bit_rate = codec.bit_rate
-        for samples in _resampled(chunks, fmt.sample_rate, rate):
+        for samples in resampled_pcm(chunks, fmt.sample_rate, rate):
             frame = av.AudioFrame.from_ndarray(
                 np.ascontiguousarray(samples)[np.newaxis], format="s16", layout="mono"
             )
@@ -186,24 +186,6 @@ def _wav_stream(first: Pcm16 | None, chunks: Iterator[Pcm16], fmt: AudioFormat) 
     yield wav_header(fmt, None) + _bytes(first)
     for chunk in chunks:
         yield _bytes(chunk)
-
-
-def _resampled(chunks: Iterator[Pcm16], from_rate: int, to_rate: int) -> Iterator[Pcm16]:
-    """Chunks at another rate; chunks without samples are left out."""
-    if from_rate == to_rate:
-        yield from (chunk for chunk in chunks if chunk.size)
-        return
-    resampler = Resampler(from_rate, to_rate)
-    for chunk in chunks:
-        if (samples := resampler.feed(pcm16_to_float(chunk))).size:
-            yield _to_pcm16(samples)
-    if (samples := resampler.flush()).size:
-        yield _to_pcm16(samples)
-
-
-def _to_pcm16(samples: Float32) -> Pcm16:
-    # pcm16_to_float divides by 32768; scale back by the same so that silence and levels survive.
-    return float_to_pcm16(samples * np.float32(32768.0 / 32767.0))
 
 
 def _nearest_rate(wanted: int, rates: tuple[int, ...]) -> int:

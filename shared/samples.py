@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import av
@@ -61,6 +62,32 @@ def float_to_pcm16(samples: NDArray[np.floating[Any]]) -> Pcm16:
 def pcm16_to_float(samples: Pcm16) -> Float32:
     """int16 as float32 in [-1, 1)."""
     return samples.astype(np.float32) / np.float32(32768.0)
+
+
+def resampled_pcm(chunks: Iterator[Pcm16], from_rate: int, to_rate: int) -> Iterator[Pcm16]:
+    """Mono int16 chunks at another rate (Hz), as they come; chunks without samples are left out.
+
+    Closing the generator closes ``chunks``.
+    """
+    try:
+        if from_rate == to_rate:
+            yield from (chunk for chunk in chunks if chunk.size)
+            return
+        resampler = Resampler(from_rate, to_rate)
+        for chunk in chunks:
+            if (samples := resampler.feed(pcm16_to_float(chunk))).size:
+                yield _back_to_pcm16(samples)
+        if (samples := resampler.flush()).size:
+            yield _back_to_pcm16(samples)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _back_to_pcm16(samples: Float32) -> Pcm16:
+    # pcm16_to_float divides by 32768; scale back by the same so that silence and levels survive.
+    return float_to_pcm16(samples * np.float32(32768.0 / 32767.0))
 
 
 def _joined(frames: list[Any]) -> Float32:

@@ -145,10 +145,13 @@ def _fallbacks(language: str, offers: Sequence[Offer], gender: Gender | None) ->
         except InvalidRequest:
             continue
         native = [v for tag in tags for v in offer.voices if v.language == tag]
-        if native:
-            same = [v for v in native if v.gender == gender]
-            voice = (same or native)[0]
-            choices.append(Choice(offer.spec.name, voice, voice.language))
+        # Voices that were cloned or trained in one language and speak others too.
+        able = native or [v for v in offer.voices if tags[0] in v.languages]
+        if able:
+            same = [v for v in able if v.gender == gender]
+            voice = (same or able)[0]
+            spoken = voice.language if native else tags[0]
+            choices.append(Choice(offer.spec.name, voice, spoken))
     return choices
 
 

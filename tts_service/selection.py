@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from shared.engine_host import EngineHost
 from shared.errors import InvalidRequest, NotReady, UnknownModel, UnknownVoice
 from tts_service.aliases import MODEL_ALIASES, PERSONAS
+from tts_service.chain import Hop
 from tts_service.choice import Choice, Offer, Wish, choose
 from tts_service.engines.base import TtsEngine
 from tts_service.languages import canonical, resolve
@@ -65,17 +67,17 @@ class EngineSelection:
             language = wish.language or wish.default_language
             raise self._with_install_hint(error, language) from None
 
-    def passed_over(self, choice: Choice, wish: Wish) -> tuple[str, str] | None:
-        """An engine that is preferred to the chosen one and is not ready, with the reason."""
+    def passed_over(self, choice: Choice, wish: Wish) -> list[Hop]:
+        """The engines that are preferred to the chosen one and are not ready, with the reasons."""
         if wish.voice is not None and wish.voice.lower() not in PERSONAS and not wish.reference:
-            return None
+            return []
         absent = self._absent()
-        for name in self._order:
-            if name == choice.engine:
-                return None
-            if name in absent and self._could(name, wish):
-                return name, "loading" if absent[name]["state"] == "loading" else "not_loaded"
-        return None
+        before = takewhile(lambda name: name != choice.engine, self._order)
+        return [
+            Hop(name, "loading" if absent[name]["state"] == "loading" else "not_loaded")
+            for name in before
+            if name in absent and self._could(name, wish)
+        ]
 
     def engine_of_model(self, model: str | None) -> str | None:
         """The engine that ``model`` names; None where any will do.

@@ -11,19 +11,15 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.engine_host import EngineHost
-from shared.errors import (
-    EngineFailure,
-    NotReady,
-    TooLarge,
-    UnknownVoice,
-)
-from shared.metrics import FALLBACKS, STAGE_LATENCY
+from shared.errors import TooLarge, UnknownVoice
+from shared.metrics import STAGE_LATENCY
 from shared.pcm import PcmStream
 from shared.streaming import closing_after, prime
 from tts_service.aliases import PERSONAS
+from tts_service.chain import Attempt, SpeechChain
 from tts_service.choice import Choice, Offer, Wish
 from tts_service.defaults import Defaults, DefaultsStore
-from tts_service.engines.base import PreparedVoice, Reference, SynthesisRequest, TtsEngine
+from tts_service.engines.base import Piece, PreparedVoice, Reference, SynthesisRequest, TtsEngine
 from tts_service.metering import metered
 from tts_service.selection import EngineSelection
 from tts_service.settings import TtsSettings
@@ -108,34 +104,30 @@ class SpeechService:
         they apply ``X-Voice-Method``, ``X-Voice-Similarity``, ``X-Ignored-Parameters``,
         ``X-Fallback``.
 
+        An engine that fails is replaced by the next one that can speak this, also in the middle of
+        the answer: :class:`tts_service.chain.SpeechChain`.
+
         Raises:
             InvalidRequest: nothing to say, or a language, sample or parameter that does not fit.
             UnknownVoice, UnknownModel: no such thing; the error lists what there is.
             TooLarge: the text is above the limit.
             NotReady, Overloaded: later.
-            EngineFailure: every engine that could speak this failed.
+            EngineFailure, UpstreamUnavailable, UpstreamTimeout, RateLimited: every engine that
+                could speak this failed; the failure of the last one.
         """
         started = time.monotonic()
         self._check_length(job.text)
         reference = self._reference(job)
         wish = self._wish(job, reference is not None)
         choices = self._choices(wish)
-        skipped = self._selection.passed_over(choices[0], wish)
-        for index, choice in enumerate(choices):
-            try:
-                stream = self._start(choice, job, reference, started)
-            except EngineFailure:
-                if index == len(choices) - 1:
-                    raise
-                skipped = (choice.engine, "engine_failure")
-                log.warning("engine failed; the next one answers", extra={"engine": choice.engine})
-                continue
-            if skipped is not None and skipped[0] != choice.engine:
-                failed, reason = skipped
-                FALLBACKS.labels(**{"from": failed, "to": choice.engine, "reason": reason}).inc()
-                stream.headers["X-Fallback"] = f"{failed}; reason={reason}"
-            return stream
-        raise NotReady("no engine could be asked")
+
+        def begin(choice: Choice, pieces: tuple[Piece, ...] | None) -> Attempt:
+            # The listener waits for the first sound only once.
+            since = started if pieces is None else time.monotonic()
+            return self._start(choice, job, reference, pieces, since)
+
+        chain = SpeechChain(begin, choices, self._selection.passed_over(choices[0], wish))
+        return chain.whole() if job.whole else chain.stream()
 
     def configure(
         self, *, language: str | None, sample_name: str | None, keep_sample: bool
@@ -210,29 +202,34 @@ class SpeechService:
         return next(e for e in self.host.engines() if e.spec.name == name)
 
     def _start(
-        self, choice: Choice, job: SpeechJob, reference: Reference | None, started: float
-    ) -> PcmStream:
+        self,
+        choice: Choice,
+        job: SpeechJob,
+        reference: Reference | None,
+        pieces: tuple[Piece, ...] | None,
+        started: float,
+    ) -> Attempt:
         engine = self._engine(choice.engine)
-        with STAGE_LATENCY.labels(stage="normalize").time():
-            pieces = pieces_of(
-                job.text,
-                choice.language,
-                first_clause_chars=None if job.whole else self._settings.first_clause_chars,
-            )
+        if pieces is None:
+            with STAGE_LATENCY.labels(stage="normalize").time():
+                pieces = pieces_of(
+                    job.text,
+                    choice.language,
+                    first_clause_chars=None if job.whole else self._settings.first_clause_chars,
+                )
         honoured = engine.spec.parameters
         lease = self.host.lease(engine)
         try:
             prepared = engine.prepare(reference) if reference is not None else None
-            stream = engine.synthesize(
-                SynthesisRequest(
-                    pieces=pieces,
-                    language=choice.language,
-                    voice=choice.voice,
-                    prepared=prepared,
-                    speed=job.speed if "speed" in honoured else 1.0,
-                    parameters={k: v for k, v in job.parameters.items() if k in honoured},
-                )
+            request = SynthesisRequest(
+                pieces=pieces,
+                language=choice.language,
+                voice=choice.voice,
+                prepared=prepared,
+                speed=job.speed if "speed" in honoured else 1.0,
+                parameters={k: v for k, v in job.parameters.items() if k in honoured},
             )
+            stream = engine.synthesize(request)
             rate = stream.format.sample_rate
             primed = prime(metered(iter(stream.chunks), engine.spec.name, rate, started))
         except BaseException:
@@ -240,7 +237,7 @@ class SpeechService:
             raise
         stream.chunks = closing_after(primed, lease.release)
         stream.headers.update(_headers(choice, prepared, rate, _ignored(job, honoured)))
-        return stream
+        return Attempt(request, stream)
 
 
 def _ignored(job: SpeechJob, honoured: frozenset[str]) -> list[str]:

@@ -75,6 +75,20 @@ class Piece:
     pause_s: float = 0.0
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far an answer has come; its engine writes it, whoever may replace the engine reads it.
+
+    Attributes:
+        piece: index of the piece at work: all before it were given out to their end. None: the
+            engine does not keep count, and nobody can go on where it stopped.
+        begun: sound of that piece has been given out.
+    """
+
+    piece: int | None = None
+    begun: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SynthesisRequest:
     """One answer to be spoken, already resolved: no defaults are left to the engine.
@@ -87,6 +101,7 @@ class SynthesisRequest:
         prepared: the voice made of a reference by this engine's :meth:`TtsEngine.prepare`.
         speed: 1 = the voice's own pace; 0.25 to 4.
         parameters: further parameters, only those that ``spec.parameters`` names.
+        progress: kept by the engine while it speaks.
     """
 
     pieces: tuple[Piece, ...]
@@ -95,6 +110,7 @@ class SynthesisRequest:
     prepared: PreparedVoice | None = None
     speed: float = 1.0
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    progress: Progress = field(default_factory=Progress)
 
 
 class TtsEngine(ABC):

@@ -51,10 +51,12 @@ class WaveformEngine(TtsEngine):
         model_speed, factor = share_speed(request.speed, self.native_speed)
         pause_s = LEAD_S
         spoken = False
+        progress = request.progress
         try:
             gain = self._gain(request)
-            for piece in request.pieces:
+            for index, piece in enumerate(request.pieces):
                 said = False
+                progress.piece, progress.begun = index, False
                 for waveform in self._render(piece.text, request, model_speed):
                     body = trim(waveform, rate)
                     if body.size == 0:
@@ -62,8 +64,8 @@ class WaveformEngine(TtsEngine):
                     if not np.isfinite(body).all():
                         raise EngineFailure(f"{self.spec.name}: the model returned invalid samples")
                     sound = fade(stretch(body, rate, factor), rate) * np.float32(gain)
+                    progress.begun = said = spoken = True
                     yield to_pcm16(np.concatenate((silence(pause_s, rate), sound)))
-                    said = spoken = True
                     pause_s = _SPLIT_PAUSE_S / request.speed
                 if said:
                     pause_s = piece.pause_s / request.speed

@@ -1,0 +1,187 @@
+"""One answer over several engines: the first that can speaks it, the next one goes on where it
+stops. No HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from shared.errors import (
+    EngineFailure,
+    MeshError,
+    NotReady,
+    RateLimited,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from shared.metrics import FALLBACKS
+from shared.pcm import Pcm16, PcmStream
+from shared.samples import resampled_pcm
+from shared.streaming import close_quietly
+from tts_service.choice import Choice
+from tts_service.engines.base import Piece, SynthesisRequest
+from tts_service.joins import LEAD_S
+
+log = logging.getLogger(__name__)
+
+FALLS_BACK = (EngineFailure, UpstreamUnavailable, UpstreamTimeout, RateLimited, NotReady)
+"""Failures of an engine, which another one may not have. What is wrong with a request is wrong for
+every engine, and a full queue is answered with when to come back."""
+
+_FALSE_START_PAUSE_S = 0.3
+"""Silence before a sentence that another engine speaks anew because the first one broke off in it;
+about the pause in which people correct themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """An engine that was preferred and did not answer to the end.
+
+    Attributes:
+        engine: its name.
+        reason: why not: the code of its error, or its state (``loading``, ``not_loaded``).
+    """
+
+    engine: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.engine}; reason={self.reason}"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An engine at work: its request, and its stream with the first chunk made."""
+
+    request: SynthesisRequest
+    stream: PcmStream
+
+
+class Begin(Protocol):
+    """Starts an engine on an answer, or on the ``pieces`` that are left of it."""
+
+    def __call__(self, choice: Choice, pieces: tuple[Piece, ...] | None) -> Attempt:
+        """Raises what making the first chunk raised."""
+
+
+class SpeechChain(Iterator[Pcm16]):
+    """The chunks of one answer, by the first engine that works and, where that one fails on the
+    way, by the next from the piece that it did not finish.
+
+    Where the headers of the answer are gone by then, :attr:`headers` still change: whoever ends
+    the answer with an event can say so, and log and metric do.
+
+    Args:
+        begin: starts an engine.
+        choices: the engines to ask, best first; at least one.
+        skipped: engines that were preferred and are not ready.
+
+    Raises:
+        MeshError: no engine gave a first chunk; the failure of the last one.
+    """
+
+    def __init__(self, begin: Begin, choices: Sequence[Choice], skipped: Sequence[Hop]) -> None:
+        self._begin = begin
+        self._choices = deque(choices)
+        self._hops = list(skipped)
+        self._counted = 0
+        self._pending: list[Pcm16] = []
+        self._attempt = self._next_attempt(None)
+        self._chunks = iter(self._attempt.stream.chunks)
+        self.format = self._attempt.stream.format
+        self.engine = self._attempt.stream.engine
+        self.headers: dict[str, str] = {}
+        self._tell()
+
+    def stream(self) -> PcmStream:
+        """The answer as it is made."""
+        return PcmStream(self.format, self, self.engine, self.headers)
+
+    def whole(self) -> PcmStream:
+        """The answer once it is finished, in one voice: an engine that fails on the way is
+        replaced from the beginning.
+
+        Raises:
+            MeshError: no engine came to the end; the failure of the last one.
+        """
+        while True:
+            try:
+                pcm = np.concatenate(list(self._chunks))
+            except FALLS_BACK as fault:
+                self._attempt = self._replace(fault, None)
+                self._chunks = iter(self._attempt.stream.chunks)
+                self.headers.clear()
+                self._tell()
+                continue
+            first = self._attempt.stream
+            return PcmStream(first.format, iter([pcm]), first.engine, self.headers)
+
+    def __next__(self) -> Pcm16:
+        while not self._pending:
+            try:
+                return next(self._chunks)
+            except FALLS_BACK as fault:
+                self._continue(fault)
+        return self._pending.pop(0)
+
+    def close(self) -> None:
+        """Stop the engine at work."""
+        self._pending.clear()
+        close_quietly(self._chunks)
+
+    def _continue(self, fault: MeshError) -> None:
+        """Have the next engine speak the piece that failed and all after it."""
+        request = self._attempt.request
+        at, begun = request.progress.piece, request.progress.begun
+        if at is None or not self._choices:
+            raise fault
+        if begun:
+            pause_s = _FALSE_START_PAUSE_S
+        else:
+            pause_s = request.pieces[at - 1].pause_s / request.speed - LEAD_S if at else 0.0
+        self._attempt = self._replace(fault, request.pieces[at:])
+        stream = self._attempt.stream
+        rate = self.format.sample_rate
+        self._chunks = resampled_pcm(iter(stream.chunks), stream.format.sample_rate, rate)
+        if pause_s > 0:
+            self._pending.append(np.zeros(round(pause_s * rate), np.int16))
+        self._tell()
+
+    def _replace(self, fault: MeshError, pieces: tuple[Piece, ...] | None) -> Attempt:
+        if not self._choices:
+            raise fault
+        failed = self._attempt.stream.engine
+        self._note(failed, fault)
+        return self._next_attempt(pieces)
+
+    def _next_attempt(self, pieces: tuple[Piece, ...] | None) -> Attempt:
+        while True:
+            choice = self._choices.popleft()
+            try:
+                return self._begin(choice, pieces)
+            except FALLS_BACK as fault:
+                if not self._choices:
+                    raise
+                self._note(choice.engine, fault)
+
+    def _note(self, engine: str, fault: MeshError) -> None:
+        self._hops.append(Hop(engine, fault.code))
+        log.warning(
+            "engine failed; the next one is asked",
+            extra={"engine": engine, "reason": fault.code, "next": self._choices[0].engine},
+        )
+
+    def _tell(self) -> None:
+        """Count the hops that led to the present engine and name them in the headers."""
+        engine = self._attempt.stream.engine
+        self.headers.update(self._attempt.stream.headers)
+        for hop in self._hops[self._counted :]:
+            FALLBACKS.labels(**{"from": hop.engine, "to": engine, "reason": hop.reason}).inc()
+        self._counted = len(self._hops)
+        if self._hops:
+            self.headers["X-Fallback"] = ", ".join(str(hop) for hop in self._hops)
