@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
-from gateway.settings import GatewaySettings, is_loopback
+from gateway.settings import GatewaySettings
 from shared.errors import Forbidden
+from shared.settings import is_loopback
 
 _ALLOW_HEADERS = "Authorization, Content-Type, X-Request-ID"
 _EXPOSE_HEADERS = (

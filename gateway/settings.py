@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import CommonSettings, split_names
+from shared.settings import ServiceSettings, split_names
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is an address or name that only this machine reaches."""
-    name = host.strip("[]").lower()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-class GatewaySettings(CommonSettings):
+class GatewaySettings(ServiceSettings):
     """What the gateway reads from its environment."""
 
     port: int = Field(
@@ -49,11 +37,6 @@ class GatewaySettings(CommonSettings):
     upstream_timeout_s: float = Field(
         default=300.0, gt=0, description="Longest silence of a service before 504, seconds."
     )
-    allow_open_access: bool = Field(
-        default=False,
-        description="true: listen beyond loopback without API_TOKENS. Anybody who reaches the port "
-        "can use the mesh.",
-    )
     allowed_hosts: Names = Field(
         default=(),
         description="Host names, besides loopback, accepted while no tokens are configured.",
@@ -73,12 +56,3 @@ class GatewaySettings(CommonSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split_names(value)
-
-    @model_validator(mode="after")
-    def _loopback_or_token(self) -> GatewaySettings:
-        if self.api_tokens or self.allow_open_access or is_loopback(self.bind_host):
-            return self
-        raise ValueError(
-            f"BIND_HOST={self.bind_host} needs API_TOKENS (or ALLOW_OPEN_ACCESS=true, "
-            "which lets anybody who reaches the port in)"
-        )

@@ -6,11 +6,12 @@ made, never at import. The README's table and ``.env.example`` are generated fro
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -20,6 +21,17 @@ def default_threads() -> int:
     The embedded models are small; beyond four threads they gain little and starve each other.
     """
     return min(4, len(os.sched_getaffinity(0)))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is an address or name that only this machine reaches."""
+    name = host.strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 class CommonSettings(BaseSettings):
@@ -47,6 +59,16 @@ class CommonSettings(BaseSettings):
         default=frozenset(),
         validation_alias=AliasChoices("API_TOKENS", "API_TOKEN"),
         description="Bearer tokens that are accepted, separated by commas. None: loopback only.",
+    )
+    allow_open_access: bool = Field(
+        default=False,
+        description="true: listen beyond loopback without API_TOKENS. Anybody who reaches the port "
+        "can use the mesh.",
+    )
+    published_host: str = Field(
+        default="",
+        description="Where a container engine publishes the ports, which then decides instead of "
+        "BIND_HOST whether API_TOKENS are needed. docker-compose.yml sets it.",
     )
     mesh_offline: bool = Field(
         default=False, description="true: never download; what is missing is an error."
@@ -120,6 +142,20 @@ class CommonSettings(BaseSettings):
     def effective_log_level(self) -> str:
         """``DEBUG`` where ``DEBUG_MODE`` is set, else ``LOG_LEVEL``."""
         return "DEBUG" if self.debug_mode else self.log_level.upper()
+
+
+class ServiceSettings(CommonSettings):
+    """Of a process that listens: it is open to others only to those with a token."""
+
+    @model_validator(mode="after")
+    def _loopback_or_token(self) -> Self:
+        reached_at = self.published_host or self.bind_host
+        if self.api_tokens or self.allow_open_access or is_loopback(reached_at):
+            return self
+        raise ValueError(
+            f"BIND_HOST={reached_at} needs API_TOKENS (or ALLOW_OPEN_ACCESS=true, "
+            "which lets anybody who reaches the port in)"
+        )
 
 
 def split_names(value: object) -> object:

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import CommonSettings, split_names
+from shared.settings import ServiceSettings, split_names
 
 
-class SttSettings(CommonSettings):
+class SttSettings(ServiceSettings):
     """What the speech recognition service reads from its environment."""
 
     stt_port: int = Field(default=5001, ge=1, le=65535, description="Port of the service.")

@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import CommonSettings, split_names
+from shared.settings import ServiceSettings, split_names
 
 
-class TtsSettings(CommonSettings):
+class TtsSettings(ServiceSettings):
     """What the speech synthesis service reads from its environment."""
 
     tts_port: int = Field(

@@ -8,12 +8,12 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import CommonSettings, split_names
+from shared.settings import ServiceSettings, split_names
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class AgentSettings(CommonSettings):
+class AgentSettings(ServiceSettings):
     """What the voice agent reads from its environment."""
 
     agent_port: int = Field(default=5002, ge=1, le=65535, description="Port of the voice agent.")

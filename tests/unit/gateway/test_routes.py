@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
-from pydantic import ValidationError
 
 from gateway.guard import host_name, is_foreign
 from gateway.routes import HTTP_ROUTES
-from gateway.settings import GatewaySettings, is_loopback
+from gateway.settings import GatewaySettings
 from tests.unit.gateway.conftest import DEAD, send
 
 
@@ -252,14 +251,3 @@ def test_hosts_and_origins():
     assert is_foreign("https://a", "b", settings)
     assert not is_foreign("http://b:8000", "b:8000", settings)
     assert is_foreign("null", "b", settings)
-    assert is_loopback("127.0.0.5")
-    assert is_loopback("localhost")
-    assert not is_loopback("0.0.0.0")
-    assert not is_loopback("example")
-
-
-def test_listening_beyond_loopback_needs_a_token():
-    with pytest.raises(ValidationError, match="API_TOKENS"):
-        GatewaySettings(_env_file=None, bind_host="0.0.0.0")
-    GatewaySettings(_env_file=None, bind_host="0.0.0.0", api_tokens="t")
-    GatewaySettings(_env_file=None, bind_host="0.0.0.0", allow_open_access=True)

@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 import shared
-from shared.settings import CommonSettings, split_names
+from gateway.settings import GatewaySettings
+from shared.settings import CommonSettings, is_loopback, split_names
+from stt_service.settings import SttSettings
+from tts_service.settings import TtsSettings
+from voice_agent.settings import AgentSettings
 
 
 def test_shared_is_this_repositorys_package():
@@ -38,3 +45,29 @@ def test_log_level_without_debug(monkeypatch):
 def test_split_names():
     assert split_names("a, b,,c ") == ("a", "b", "c")
     assert split_names(("a",)) == ("a",)
+
+
+def test_loopback():
+    assert is_loopback("127.0.0.5")
+    assert is_loopback("localhost")
+    assert is_loopback("[::1]")
+    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("example")
+
+
+@pytest.mark.parametrize("cls", [GatewaySettings, TtsSettings, SttSettings, AgentSettings])
+def test_listening_beyond_loopback_needs_a_token(cls):
+    with pytest.raises(ValidationError, match="API_TOKENS"):
+        cls(_env_file=None, bind_host="0.0.0.0")
+    cls(_env_file=None, bind_host="0.0.0.0", api_tokens="t")
+    cls(_env_file=None, bind_host="0.0.0.0", allow_open_access=True)
+
+
+def test_in_a_container_it_is_the_published_address_that_counts():
+    GatewaySettings(_env_file=None, bind_host="0.0.0.0", published_host="127.0.0.1")
+    with pytest.raises(ValidationError, match=r"BIND_HOST=0\.0\.0\.0 needs API_TOKENS"):
+        GatewaySettings(_env_file=None, bind_host="0.0.0.0", published_host="0.0.0.0")
+
+
+def test_commands_that_do_not_listen_do_not_ask_for_a_token():
+    assert CommonSettings(_env_file=None, bind_host="0.0.0.0").bind_host == "0.0.0.0"
