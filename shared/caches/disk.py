@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from diskcache import Cache as Store
 from diskcache import Disk
 
 from shared.cache import Cache
+
+log = logging.getLogger(__name__)
 
 _BUSY_S = 1.0
 """Longest wait for another process that writes, seconds."""
@@ -18,6 +22,10 @@ _BINARY_MODES = (1, 2)
 """diskcache's modes for bytes in the table and bytes in a file; 4 would be a pickle."""
 
 
+class _ForeignEntryError(Exception):
+    """The folder holds something that this module never writes."""
+
+
 class _BytesOnly(Disk):  # type: ignore[misc]
     """Never reads a pickle: whoever may write to the folder must not thereby run code here."""
 
@@ -25,21 +33,11 @@ class _BytesOnly(Disk):  # type: ignore[misc]
         """The stored bytes.
 
         Raises:
-            ValueError: something else is stored.
+            _ForeignEntryError: something else is stored.
         """
         if mode not in _BINARY_MODES:
-            raise ValueError("the cache holds something that is not bytes")
+            raise _ForeignEntryError
         return super().fetch(mode, filename, value, read)
-
-    def get(self, key: Any, raw: bool) -> Any:
-        """The stored key.
-
-        Raises:
-            ValueError: it is not plain text.
-        """
-        if not raw:
-            raise ValueError("the cache holds a key that is not text")
-        return super().get(key, raw)
 
 
 class DiskCache(Cache):
@@ -58,18 +56,27 @@ class DiskCache(Cache):
         self._ttl_s = ttl_s
         self._largest = int(max_bytes * _LARGEST_SHARE)
         folder.mkdir(parents=True, exist_ok=True)
-        self._store = Store(
-            str(folder),
-            timeout=_BUSY_S,
-            disk=_BytesOnly,
-            size_limit=max_bytes,
-            eviction_policy="least-recently-used",
-        )
+        try:
+            self._store = _open(folder, max_bytes)
+        except sqlite3.OperationalError:
+            # Busy, or not to be written: that may pass, and nothing is broken.
+            raise
+        except sqlite3.DatabaseError as error:
+            # All of it can be made again; a cache that stays broken helps nobody.
+            log.warning("a damaged cache is emptied", extra={"error": type(error).__name__})
+            for left in folder.glob("cache.db*"):
+                left.unlink(missing_ok=True)
+            self._store = _open(folder, max_bytes)
 
     def get(self, key: str) -> bytes | None:
         """See :class:`Cache`."""
-        value = self._store.get(key)
-        return None if value is None else bytes(value)
+        try:
+            value = self._store.get(key)
+        except _ForeignEntryError:
+            log.warning("a cache entry that is not bytes is removed")
+            self._store.delete(key)
+            return None
+        return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes) -> None:
         """See :class:`Cache`."""
@@ -85,3 +92,13 @@ class DiskCache(Cache):
     def close(self) -> None:
         """Close this thread's connection; those of other threads close with them."""
         self._store.close()
+
+
+def _open(folder: Path, max_bytes: int) -> Store:
+    return Store(
+        str(folder),
+        timeout=_BUSY_S,
+        disk=_BytesOnly,
+        size_limit=max_bytes,
+        eviction_policy="least-recently-used",
+    )
