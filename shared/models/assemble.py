@@ -1,7 +1,8 @@
 """Prepares models on disk: fetch, join, verify, keep; safe to interrupt and to run twice at once.
 
 ``<home>/models/<name>/`` holds the files and their manifest; ``.staging`` what was fetched and is
-not joined yet; ``.locks`` one lock a model.
+not joined yet; ``.locks`` one lock a model. What came with the installation (:data:`BUNDLED`) is
+taken from there and never written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, str, int, int], None]
 """Called with (model, what is being done, bytes done, bytes in all) from any thread."""
+
+BUNDLED = Path(sys.prefix) / "share" / "voicemesh" / "models"
+"""Where a container image carries prepared models: in the environment, as data files lie there."""
 
 LOCK_TIMEOUT_S = 3600
 _BLOCK = 1 << 20
@@ -69,6 +74,8 @@ def locate(name: str, home: Path) -> Path:
     spec = spec_of(name)
     folder = _folder(spec, home)
     if bad := unsound(spec, folder):
+        if not unsound(spec, BUNDLED / name):
+            return BUNDLED / name
         what = "is not prepared" if not folder.exists() else f"is damaged ({', '.join(bad[:3])})"
         raise NotReady(f"model '{name}' {what}; run: mesh download {name}", code="model_missing")
     return folder
@@ -100,8 +107,9 @@ def ensure(
     """
     spec = spec_of(name)
     folder = _folder(spec, home)
-    if not unsound(spec, folder):
-        return folder
+    for prepared in (folder, BUNDLED / name):
+        if not unsound(spec, prepared):
+            return prepared
     try:
         with _locked(spec, folder, progress):
             # Another process may have prepared it while this one waited.

@@ -103,6 +103,24 @@ def test_what_is_not_prepared_names_the_command(tiny, tmp_path):
     assert "tiny" in caught.value.details["available"]
 
 
+def test_models_that_came_with_the_installation_are_used_and_never_written(
+    tiny, tmp_path, monkeypatch
+):
+    came = assemble.ensure("tiny", tmp_path / "image", fetcher=tiny)
+    monkeypatch.setattr(assemble, "BUNDLED", came.parent)
+    home = tmp_path / "home"
+    tiny.asked.clear()
+    assert locate("tiny", home) == came
+    assert assemble.ensure("tiny", home, fetcher=tiny, offline=True) == came
+    assert tiny.asked == []
+    assert not (home / "models" / "tiny").exists()
+    (came / "voice.bin").write_bytes(b"damaged")
+    with pytest.raises(NotReady, match="is not prepared"):
+        locate("tiny", home)
+    assert assemble.ensure("tiny", home, fetcher=tiny) == home / "models" / "tiny"
+    assert (came / "voice.bin").read_bytes() == b"damaged"
+
+
 def test_a_damaged_file_is_detected_and_only_it_is_rebuilt(tiny, tmp_path, caplog):
     folder = assemble.ensure("tiny", tmp_path, fetcher=tiny)
     (folder / "voice.bin").write_bytes(b"damaged")
