@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 
+from shared.caches import open_cache
 from shared.engine_host import EngineHost
 from shared.heap import steady_heap
 from shared.web.app import build_app
@@ -16,6 +17,7 @@ from tts_service.defaults import Defaults, DefaultsStore
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import TtsEngine
 from tts_service.openai_routes import openai_routes
+from tts_service.result_cache import NAME, ResultCache
 from tts_service.routes import speech_routes
 from tts_service.service import SpeechService
 from tts_service.settings import TtsSettings
@@ -34,6 +36,7 @@ def create_app(
 
     Raises:
         UnknownModel: the settings name an engine that does not exist.
+        InvalidRequest, NotReady: they name a cache that does not exist, or is not installed.
     """
     steady_heap()
     settings = settings or TtsSettings()
@@ -52,6 +55,7 @@ def create_app(
         VoicesFolder(settings.voices_dirs, settings.max_reference_bytes),
         DefaultsStore(settings.home / "tts" / "defaults.json", Defaults(settings.tts_language)),
         built,
+        _results(settings),
     )
 
     def readiness() -> tuple[bool, dict[str, Any]]:
@@ -64,7 +68,19 @@ def create_app(
     app.extensions["tts_service"] = service
     host.start()
     atexit.register(host.close)
+    atexit.register(service.close)
     return app
+
+
+def _results(settings: TtsSettings) -> ResultCache | None:
+    cache = open_cache(
+        settings.cache_url,
+        name=NAME,
+        home=settings.home,
+        max_bytes=settings.cache_max_bytes,
+        ttl_s=settings.cache_ttl_s,
+    )
+    return None if cache is None else ResultCache(cache)
 
 
 def _remembering(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from tts_service.choice import Choice, Offer, Wish
 from tts_service.defaults import Defaults, DefaultsStore
 from tts_service.engines.base import Piece, PreparedVoice, Reference, SynthesisRequest, TtsEngine
 from tts_service.metering import metered
+from tts_service.result_cache import ResultCache
 from tts_service.selection import EngineSelection
 from tts_service.settings import TtsSettings
 from tts_service.text_pieces import pieces_of
@@ -67,6 +69,7 @@ class SpeechService:
         folder: reference recordings.
         store: the defaults that callers may set.
         built: engines by name as soon as they are built, ready or not.
+        results: answers that were spoken before; None: every answer is made anew.
     """
 
     def __init__(
@@ -76,12 +79,14 @@ class SpeechService:
         folder: VoicesFolder,
         store: DefaultsStore,
         built: Mapping[str, TtsEngine],
+        results: ResultCache | None = None,
     ) -> None:
         self.host = host
         self._selection = EngineSelection(host, settings.tts_engines, built)
         self.folder = folder
         self._settings = settings
         self._store = store
+        self._results = results
 
     @property
     def defaults(self) -> Defaults:
@@ -102,7 +107,7 @@ class SpeechService:
         The stream holds a place at its engine until it is read to its end or closed. Its headers
         say what made it: ``X-Engine``, ``X-Voice``, ``X-Language``, ``X-Sample-Rate``, and where
         they apply ``X-Voice-Method``, ``X-Voice-Similarity``, ``X-Ignored-Parameters``,
-        ``X-Fallback``.
+        ``X-Fallback``, and ``X-Cache`` where a cache was asked.
 
         An engine that fails is replaced by the next one that can speak this, also in the middle of
         the answer: :class:`tts_service.chain.SpeechChain`.
@@ -120,14 +125,34 @@ class SpeechService:
         reference = self._reference(job)
         wish = self._wish(job, reference is not None)
         choices = self._choices(wish)
+        hops = self._selection.passed_over(choices[0], wish)
+        pieces_in = functools.cache(functools.partial(self._pieces, job))
+        key = None
+        # What stands in for a preferred engine is neither looked up nor kept.
+        if self._results is not None and not hops:
+            key = self._result_key(self._results, choices[0], job, reference, pieces_in)
+            if (known := self._results.recall(key, started)) is not None:
+                ignored = _ignored(job, self._engine(choices[0].engine).spec.parameters)
+                known.headers |= {**_ignored_header(ignored), "X-Cache": "hit"}
+                return known
 
         def begin(choice: Choice, pieces: tuple[Piece, ...] | None) -> Attempt:
             # The listener waits for the first sound only once.
-            since = started if pieces is None else time.monotonic()
-            return self._start(choice, job, reference, pieces, since)
+            if pieces is None:
+                return self._start(choice, job, reference, pieces_in(choice.language), started)
+            return self._start(choice, job, reference, pieces, time.monotonic())
 
-        chain = SpeechChain(begin, choices, self._selection.passed_over(choices[0], wish))
-        return chain.whole() if job.whole else chain.stream()
+        chain = SpeechChain(begin, choices, hops)
+        answer = chain.whole() if job.whole else chain.stream()
+        if self._results is None or key is None:
+            return answer
+        answer.headers["X-Cache"] = "miss"
+        return self._results.record(key, answer)
+
+    def close(self) -> None:
+        """Store what is finished; no request may come afterwards."""
+        if self._results is not None:
+            self._results.close()
 
     def configure(
         self, *, language: str | None, sample_name: str | None, keep_sample: bool
@@ -201,33 +226,48 @@ class SpeechService:
     def _engine(self, name: str) -> TtsEngine:
         return next(e for e in self.host.engines() if e.spec.name == name)
 
+    def _pieces(self, job: SpeechJob, language: str) -> tuple[Piece, ...]:
+        with STAGE_LATENCY.labels(stage="normalize").time():
+            return pieces_of(
+                job.text,
+                language,
+                first_clause_chars=None if job.whole else self._settings.first_clause_chars,
+            )
+
+    def _result_key(
+        self,
+        results: ResultCache,
+        choice: Choice,
+        job: SpeechJob,
+        reference: Reference | None,
+        pieces_in: Callable[[str], tuple[Piece, ...]],
+    ) -> str:
+        engine = self._engine(choice.engine)
+        speed, parameters = _honoured(job, engine.spec.parameters)
+        pieces = pieces_in(choice.language)
+        return results.key(engine, choice, pieces, reference, speed, parameters)
+
     def _start(
         self,
         choice: Choice,
         job: SpeechJob,
         reference: Reference | None,
-        pieces: tuple[Piece, ...] | None,
+        pieces: tuple[Piece, ...],
         started: float,
     ) -> Attempt:
         engine = self._engine(choice.engine)
-        if pieces is None:
-            with STAGE_LATENCY.labels(stage="normalize").time():
-                pieces = pieces_of(
-                    job.text,
-                    choice.language,
-                    first_clause_chars=None if job.whole else self._settings.first_clause_chars,
-                )
         honoured = engine.spec.parameters
         lease = self.host.lease(engine)
         try:
             prepared = engine.prepare(reference) if reference is not None else None
+            speed, parameters = _honoured(job, honoured)
             request = SynthesisRequest(
                 pieces=pieces,
                 language=choice.language,
                 voice=choice.voice,
                 prepared=prepared,
-                speed=job.speed if "speed" in honoured else 1.0,
-                parameters={k: v for k, v in job.parameters.items() if k in honoured},
+                speed=speed,
+                parameters=parameters,
             )
             stream = engine.synthesize(request)
             rate = stream.format.sample_rate
@@ -238,6 +278,12 @@ class SpeechService:
         stream.chunks = closing_after(primed, lease.release)
         stream.headers.update(_headers(choice, prepared, rate, _ignored(job, honoured)))
         return Attempt(request, stream)
+
+
+def _honoured(job: SpeechJob, honoured: frozenset[str]) -> tuple[float, dict[str, Any]]:
+    """Speed and parameters as the engine gets them."""
+    speed = job.speed if "speed" in honoured else 1.0
+    return speed, {name: v for name, v in job.parameters.items() if name in honoured}
 
 
 def _ignored(job: SpeechJob, honoured: frozenset[str]) -> list[str]:
@@ -260,8 +306,10 @@ def _headers(
         headers["X-Voice-Method"] = prepared.method
         if prepared.similarity is not None:
             headers["X-Voice-Similarity"] = f"{prepared.similarity:.3f}"
+    return headers | _ignored_header(ignored)
+
+
+def _ignored_header(names: list[str]) -> dict[str, str]:
     # Names come from the request: only plain words may enter a header.
-    plain = [name for name in ignored if _HEADER_WORD.fullmatch(name)][:32]
-    if plain:
-        headers["X-Ignored-Parameters"] = ", ".join(plain)
-    return headers
+    plain = [name for name in names if _HEADER_WORD.fullmatch(name)][:32]
+    return {"X-Ignored-Parameters": ", ".join(plain)} if plain else {}

@@ -29,6 +29,29 @@ class TtsSettings(ServiceSettings):
         default="en",
         description="Language of requests that name neither a language nor a voice.",
     )
+    tts_device: str = Field(
+        default="auto",
+        description="Where torch engines run: auto, cpu, cuda, cuda:1. A GPU that is asked for and "
+        "missing keeps the engine from getting ready. The embedded engines always use the CPU.",
+    )
+    nemo_tts_spectrogram: str = Field(
+        default="nvidia/tts_en_fastpitch",
+        description="FastPitch model of the engine nemo: a name on the hub or a .nemo file.",
+    )
+    nemo_tts_vocoder: str = Field(
+        default="nvidia/tts_hifigan",
+        description="HiFiGAN model of the engine nemo: a name on the hub or a .nemo file.",
+    )
+    nemo_tts_language: str = Field(default="en-us", description="Language of the FastPitch model.")
+    xtts_model: str = Field(
+        default="coqui/XTTS-v2",
+        description="Model of the engine xtts: a name on the hub or a folder with config.json, "
+        "model.pth and vocab.json.",
+    )
+    coqui_tos_agreed: bool = Field(
+        default=False,
+        description="1: you accept the Coqui Public Model License (non-commercial) of XTTS.",
+    )
     voices_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(Path("voices"), Path("audios")),
         validation_alias=AliasChoices("VOICES_DIR"),
@@ -43,6 +66,33 @@ class TtsSettings(ServiceSettings):
         le=400,
         description="Length at which the first sentence is cut at a clause, so that sound starts "
         "early, characters.",
+    )
+
+    cache_url: str = Field(
+        default="none",
+        description="Where finished answers are kept, to be given again at once: none, memory:, "
+        "disk:, disk:/folder, redis://host:6379/0, s3://bucket/prefix, gs://bucket/prefix or "
+        "file:///folder.",
+    )
+    cache_max_bytes: int = Field(
+        default=1 << 30,
+        ge=1 << 20,
+        description="Largest size of that cache in memory or on disk, bytes; Redis and buckets "
+        "have limits of their own.",
+    )
+    cache_ttl_s: float = Field(
+        default=0.0,
+        ge=0,
+        description="Finished answers older than this are forgotten, seconds; 0: never.",
+    )
+    voice_cache_url: str = Field(
+        default="disk:",
+        description="Where voices made of reference recordings are kept; written as CACHE_URL.",
+    )
+    voice_cache_max_bytes: int = Field(
+        default=256 << 20,
+        ge=1 << 20,
+        description="Largest size of that cache in memory or on disk, bytes.",
     )
 
     @field_validator("tts_engines", mode="before")

@@ -160,6 +160,13 @@ class TtsEngine(ABC):
             EngineFailure: the model failed.
         """
 
+    def fingerprint(self) -> Mapping[str, object]:
+        """What decides the sound beyond ``spec.model`` and the request, after :meth:`load`: digests
+        of weights, precision, the address of a remote model. Part of the key of cached answers, so
+        strings, numbers, and mappings and sequences of them.
+        """
+        return {}
+
     def language_hints(self) -> Mapping[str, str]:
         """Languages that the model knows and cannot speak here → what would enable each."""
         return {}
