@@ -112,6 +112,18 @@ class CommonSettings(BaseSettings):
     queue_timeout_s: float = Field(
         default=60.0, gt=0, description="Longest wait for an engine, seconds; then 503."
     )
+    batch_items: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="Most items that a batching engine runs together.",
+    )
+    batch_patience_ms: float = Field(
+        default=8.0,
+        ge=0,
+        le=1000,
+        description="How long a batching engine waits for further items, milliseconds.",
+    )
     shutdown_grace_s: int = Field(
         default=20, ge=1, description="Time to finish running answers at a stop, seconds."
     )
