@@ -22,3 +22,10 @@ resolve requirements/build.lock requirements/build.in "$@"
 resolve requirements/embedded.lock pyproject.toml --extra embedded -c requirements/build.lock "$@"
 resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev \
   -c requirements/build.lock -c requirements/embedded.lock "$@"
+# What the image of each service installs, in the same versions.
+resolve requirements/gateway.lock pyproject.toml \
+  -c requirements/build.lock -c requirements/embedded.lock "$@"
+for service in tts stt agent; do
+  resolve "requirements/$service.lock" pyproject.toml --extra "$service" \
+    -c requirements/build.lock -c requirements/embedded.lock "$@"
+done
