@@ -78,6 +78,16 @@ FALLBACKS = Counter(
     "Answers made by another engine than the first choice.",
     ["from", "to", "reason"],
 )
+REMOTE_CALLS = Counter(
+    "voice_remote_calls_total",
+    "Calls to engines behind somebody else's server, by outcome (ok or the error code).",
+    ["engine", "outcome"],
+)
+CIRCUIT_OPEN = Gauge(
+    "voice_circuit_open",
+    "1 from the failure that opened the circuit of a remote engine to the call that closed it.",
+    ["engine"],
+)
 CACHE_EVENTS = Counter(
     "voice_cache_events_total", "Cache look-ups: hit, miss, error.", ["cache", "event"]
 )

@@ -9,9 +9,10 @@ from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
 from shared.settings import ServiceSettings, split_names
+from tts_service.fish_settings import FishSettings
 
 
-class TtsSettings(ServiceSettings):
+class TtsSettings(FishSettings, ServiceSettings):
     """What the speech synthesis service reads from its environment."""
 
     tts_port: int = Field(

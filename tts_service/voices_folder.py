@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import InvalidRequest, TooLarge, UnknownVoice
 from tts_service.engines.base import Reference
+
+log = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset(
     [
@@ -30,6 +33,8 @@ EXTENSIONS = frozenset(
     ]
 )
 """Names offered in lists and tried for a name without extension; all of these FFmpeg reads."""
+
+_MAX_TRANSCRIPT_CHARS = 2000
 
 
 class VoicesFolder:
@@ -77,7 +82,8 @@ class VoicesFolder:
         return None
 
     def read(self, name: str) -> Reference:
-        """The recording called ``name``.
+        """The recording called ``name``, with what is said in it where ``<stem>.txt`` lies
+        beside it.
 
         Raises:
             InvalidRequest: not a bare file name.
@@ -95,7 +101,19 @@ class VoicesFolder:
             raise TooLarge(
                 f"the recording is larger than {self._max_bytes} bytes", param="voice_sample"
             )
-        return Reference(path.read_bytes(), path.stem)
+        return Reference(path.read_bytes(), path.stem, _transcript(path.with_suffix(".txt")))
+
+
+def _transcript(path: Path) -> str:
+    """The text at ``path``, at most 2000 characters; empty where there is none."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return " ".join(file.read(_MAX_TRANSCRIPT_CHARS).split())
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        log.warning("transcript ignored", extra={"error": type(error).__name__})
+        return ""
 
 
 def _candidates(folder: Path, name: str) -> list[Path]:

@@ -35,6 +35,23 @@ class CircuitBreaker:
         with self._lock:
             return self._open_until is not None and self._clock() < self._open_until
 
+    @property
+    def is_tripped(self) -> bool:
+        """Whether it has opened and no call has succeeded since."""
+        with self._lock:
+            return self._open_until is not None
+
+    @property
+    def retry_after_s(self) -> float:
+        """Seconds until a call will be allowed; 0 where one is."""
+        with self._lock:
+            now = self._clock()
+            until = max(
+                self._open_until or now,
+                now if self._trial_since is None else self._trial_since + self._cooldown_s,
+            )
+            return max(0.0, until - now)
+
     def allow(self) -> bool:
         """Whether a call may be made now; in the half-open state only one may."""
         with self._lock:
@@ -56,10 +73,16 @@ class CircuitBreaker:
             self._open_until = None
             self._trial_since = None
 
-    def failed(self) -> None:
-        """A call got none."""
+    def failed(self, retry_after_s: float | None = None) -> None:
+        """A call got none.
+
+        Args:
+            retry_after_s: the other side said when to come back: open until then, at once.
+        """
         with self._lock:
             self._failures += 1
             self._trial_since = None
-            if self._failures >= self._threshold or self._open_until is not None:
+            if retry_after_s is not None:
+                self._open_until = self._clock() + retry_after_s
+            elif self._failures >= self._threshold or self._open_until is not None:
                 self._open_until = self._clock() + self._cooldown_s

@@ -39,10 +39,12 @@ class Reference:
     Attributes:
         audio: the file's bytes, any format that FFmpeg reads.
         name: what people call it (the file's stem, or ``sample``).
+        transcript: what is said in it; empty where nobody wrote it down.
     """
 
     audio: bytes
     name: str
+    transcript: str = ""
 
 
 @dataclass(frozen=True, slots=True)
