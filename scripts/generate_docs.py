@@ -1,7 +1,8 @@
 """Generates what documentation can be derived from the code, or checks that it is up to date.
 
-Written: the settings table of README.md (between its markers), ``.env.example``, and the OpenAPI
-files under ``docs/openapi``. ``--check`` writes nothing and fails when something is stale.
+Written: the settings table of README.md and the variables that docker-compose.yml passes on (both
+between their markers), ``.env.example``, and the OpenAPI files under ``docs/openapi``. ``--check``
+writes nothing and fails when something is stale.
 """
 
 from __future__ import annotations
@@ -30,6 +31,39 @@ SERVICES = {
     "agent": ("voice_agent.settings", "AgentSettings", "voice_agent.app"),
 }
 BEGIN, END = "<!-- settings:begin (generated: make docs) -->", "<!-- settings:end -->"
+COMPOSE_BEGIN, COMPOSE_END = "# environment:begin (generated: make docs)", "# environment:end"
+
+SET_BY_COMPOSE = frozenset(
+    {
+        *("VOICEMESH_HOME", "VOICES_DIR", "BIND_HOST", "PUBLISHED_HOST", "LLAMA_ENDPOINT"),
+        *("PORT", "TTS_PORT", "STT_PORT", "AGENT_PORT", "TTS_URL", "STT_URL", "AGENT_URL"),
+    }
+)
+"""Where things are inside containers is theirs to say, not the caller's environment."""
+
+COMPOSE_ONLY = """
+# --- containers (docker-compose.yml) ---
+# There BIND_HOST, PORT, TTS_PORT and STT_PORT are where the ports are published.
+# Image that the services' images are built on, with its digest where builds must be the same.
+#BASE_IMAGE=python:3.11-slim-bookworm
+# Where images are named, for example a registry to push them to, and their tag (CPU images).
+#IMAGE_PREFIX=localhost/voicemesh
+#IMAGE_TAG=cpu
+# Index that pip uses while images are built, where it is not the default one.
+#PIP_INDEX_URL=
+# Volume, or folder beginning with ./ or /, of reference recordings.
+#VOICES_FOLDER=voices
+# Time until a container that is told to stop is killed; longer than SHUTDOWN_GRACE_S.
+#STOP_GRACE_PERIOD=30s
+#OLLAMA_IMAGE=ollama/ollama:0.12.10
+# Engines with docker-compose.gpu.yml: nemo or xtts, parakeet or whisper.
+#TTS_GPU_ENGINE=nemo
+#STT_GPU_ENGINE=parakeet
+# Which GPU each container gets, by number or UUID.
+#TTS_GPU=0
+#STT_GPU=0
+#OLLAMA_GPU=0
+"""
 
 
 def environment_names(name: str, field: FieldInfo) -> list[str]:
@@ -94,7 +128,33 @@ def env_example() -> str:
             lines += ["", f"# --- {group} ---"]
             group_before = group
         lines += [f"# {text}", f"#{name}={default}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + COMPOSE_ONLY
+
+
+def compose_environment() -> str:
+    """What docker-compose.yml passes on to each service: its variables, where they are set."""
+    lines = ["# Passed on to the services where they are set."]
+    common = importlib.import_module("shared.settings").CommonSettings
+    models: list[tuple[str, Any]] = [("all", common)]
+    models += [
+        (service, getattr(importlib.import_module(module), cls))
+        for service, (module, cls, _) in SERVICES.items()
+    ]
+    for group, model in models:
+        lines += [f"x-for-{group}: &for_{group}"]
+        for name, field in model.model_fields.items():
+            names = environment_names(name, field)
+            if names[0] in SET_BY_COMPOSE or (model is not common and name in common.model_fields):
+                continue
+            lines += [f"  {variable}:" for variable in names]
+    return "\n".join(lines)
+
+
+def between(path: Path, begin: str, end: str, text: str) -> str:
+    """The file's content with ``text`` between its two markers."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def openapi_files() -> Iterator[tuple[Path, str]]:
@@ -130,10 +190,9 @@ def as_text(spec: dict[str, Any]) -> str:
 
 def outputs() -> Iterator[tuple[Path, str]]:
     """Every generated file with its content."""
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    yield readme, f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
+    readme, compose = ROOT / "README.md", ROOT / "docker-compose.yml"
+    yield readme, between(readme, BEGIN, END, settings_table())
+    yield compose, between(compose, COMPOSE_BEGIN, COMPOSE_END, compose_environment())
     yield ROOT / ".env.example", env_example()
     yield from openapi_files()
 
