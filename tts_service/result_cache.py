@@ -282,6 +282,6 @@ def _digest(body: bytes) -> bytes:
 
 
 def _decoded(flac: bytes) -> Iterator[Pcm16]:
-    with av.open(io.BytesIO(flac), format="flac") as container:
+    with av.open(io.BytesIO(flac), "r", format="flac") as container:
         for frame in container.decode(audio=0):
             yield frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)

@@ -12,8 +12,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,15 @@ from typing import IO, Any
 from filelock import Timeout
 
 from shared.errors import MeshError, ModelDamaged, NotReady
-from shared.models.catalogue import ModelFile, ModelSpec, Package, Part, spec_of
+from shared.models.catalogue import (
+    ModelFile,
+    ModelSpec,
+    Package,
+    Part,
+    Progress,
+    silent,
+    spec_of,
+)
 from shared.models.fetch import (
     Archives,
     Fetcher,
@@ -36,15 +43,11 @@ from shared.models.torch_checkpoint import save_as_npz
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, str, int, int], None]
-"""Called with (model, what is being done, bytes done, bytes in all) from any thread."""
-
 BUNDLED = Path(sys.prefix) / "share" / "voicemesh" / "models"
 """Where a container image carries prepared models: in the environment, as data files lie there."""
 
 LOCK_TIMEOUT_S = 3600
 _BLOCK = 1 << 20
-PARALLEL_FETCHES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,6 @@ class _Job:
     offline: bool
     wheels: Path | None
     fetcher: Fetcher
-
-
-def _silent(model: str, what: str, done: int, total: int) -> None:
-    """The progress callback of callers that show none."""
 
 
 def locate(name: str, home: Path) -> Path:
@@ -84,7 +83,7 @@ def locate(name: str, home: Path) -> Path:
 def ensure(
     name: str,
     home: Path,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     *,
     offline: bool = False,
     wheels: Path | None = None,
@@ -141,27 +140,6 @@ def _locked(spec: ModelSpec, folder: Path, progress: Progress) -> Iterator[None]
         yield
     finally:
         lock.release()
-
-
-def prepare_all(
-    names: Iterable[str],
-    home: Path,
-    progress: Progress = _silent,
-    *,
-    offline: bool = False,
-    wheels: Path | None = None,
-) -> dict[str, Path | MeshError]:
-    """Prepare several models, two at a time; the folder or the error of each."""
-
-    def one(name: str) -> Path | MeshError:
-        try:
-            return ensure(name, home, progress, offline=offline, wheels=wheels)
-        except MeshError as error:
-            return error
-
-    wanted = list(names)
-    with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
-        return dict(zip(wanted, pool.map(one, wanted), strict=True))
 
 
 def _folder(spec: ModelSpec, home: Path) -> Path:

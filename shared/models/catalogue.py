@@ -7,11 +7,19 @@ of the files as they lie on disk afterwards, except where ``convert`` says other
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from shared.errors import UnknownModel
+
+Progress = Callable[[str, str, int, int], None]
+"""Called with (model, what is being done, bytes done, bytes in all) from any thread."""
+
+
+def silent(model: str, what: str, done: int, total: int) -> None:
+    """The progress callback of callers that show none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from shared.errors import ModelDamaged, NotReady, UnknownModel
-from shared.models import CATALOGUE, assemble, fetch, locate, manifest
+from shared.models import CATALOGUE, assemble, fetch, locate, manifest, prepare
 from shared.models.catalogue import ModelFile, ModelSpec, Package, Part
 from shared.models.torch_checkpoint import read_state_dict
 
@@ -257,7 +257,7 @@ def test_no_disk_space_is_said(tiny, tmp_path, monkeypatch):
 
 def test_one_model_that_fails_does_not_stop_the_others(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "ensure", lambda name, *a, **k: assemble.locate(name, tmp_path))
-    result = assemble.prepare_all(["tiny", "unheard-of"], tmp_path)
+    result = prepare.prepare_all(["tiny", "unheard-of"], tmp_path)
     assert isinstance(result["tiny"], NotReady)
     assert isinstance(result["unheard-of"], UnknownModel)
 
