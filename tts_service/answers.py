@@ -71,6 +71,7 @@ def _first_now(body: Iterator[bytes]) -> Iterator[bytes]:
 
 def _events(encoded: Iterator[bytes], stream: PcmStream, text: str) -> Iterator[bytes]:
     sent = 0
+    told = stream.headers.get("X-Fallback")
     try:
         for data in encoded:
             sent += len(data)
@@ -85,7 +86,11 @@ def _events(encoded: Iterator[bytes], stream: PcmStream, text: str) -> Iterator[
         return
     tokens_in = max(1, len(text) // _CHARS_PER_TOKEN)
     usage = {"input_tokens": tokens_in, "output_tokens": 0, "total_tokens": tokens_in}
-    yield _event({"type": "speech.audio.done", "usage": usage})
+    done: dict[str, object] = {"type": "speech.audio.done", "usage": usage}
+    if (fallback := stream.headers.get("X-Fallback")) != told:
+        # Another engine went on in the middle, when the headers were gone already.
+        done |= {"fallback": fallback, "engine": stream.headers.get("X-Engine")}
+    yield _event(done)
 
 
 def _event(value: dict[str, object]) -> bytes:

@@ -151,6 +151,7 @@ class SpeechChain(Iterator[Pcm16]):
         if pause_s > 0:
             self._pending.append(np.zeros(round(pause_s * rate), np.int16))
         self._tell()
+        self.headers["X-Sample-Rate"] = str(rate)
 
     def _replace(self, fault: MeshError, pieces: tuple[Piece, ...] | None) -> Attempt:
         if not self._choices:

@@ -25,9 +25,10 @@ _DESCRIPTION = """Send `{"text": …, "language": …}` (further fields as in `/
 is `{"event": "start", "sample_rate", "format", "engine", "voice", …}`, binary messages, and
 `{"event": "end"}`; then the next request may follow on the same socket. The binary messages put
 together are one file in the container that `format` names (`wav` by default: the first message
-begins with a header whose length fields hold 0xFFFFFFFF; `pcm` is bare 24 kHz s16le). A request
-that fails is answered with `{"error": …}` and the socket stays open; a failure after the first
-binary message closes it, so that a truncated answer never looks whole."""
+begins with a header whose length fields hold 0xFFFFFFFF; `pcm` is bare 24 kHz s16le). Where an
+engine failed on the way and another one went on, `end` says so: `fallback`, `engine`, `voice`. A
+request that fails is answered with `{"error": …}` and the socket stays open; a failure after the
+first binary message closes it, so that a truncated answer never looks whole."""
 
 
 def install(app: Flask, service: SpeechService, max_sessions: int) -> None:
@@ -63,11 +64,12 @@ def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> Non
         return
     engine = stream.engine
     try:
-        socket.send_json(_start_event(stream.headers, request.format))
+        told = dict(stream.headers)
+        socket.send_json(_start_event(told, request.format))
         for data in encode_stream(iter(stream.chunks), stream.format, request.format):
             socket.send(data)
         seconds = round(time.monotonic() - started, 3)
-        socket.send_json({"event": "end", "seconds": seconds})
+        socket.send_json({"event": "end", "seconds": seconds, **_facts(stream.headers, told)})
     except BaseException as error:
         outcome = error.code if isinstance(error, MeshError) else "client_closed"
         STREAMS_ABORTED.labels(kind="websocket", reason=outcome).inc()
@@ -87,11 +89,17 @@ def _parse(message: str | bytes) -> dict[str, Any]:
     return value
 
 
+def _facts(headers: dict[str, str], told: dict[str, str]) -> dict[str, str]:
+    """``headers`` as fields of an event, without those that were ``told`` already: an answer that
+    another engine finished has a ``fallback``, and the engine and voice that it ended with."""
+    new = {name: value for name, value in headers.items() if told.get(name) != value}
+    return {name[2:].lower().replace("-", "_"): value for name, value in new.items()}
+
+
 def _start_event(headers: dict[str, str], container: str) -> dict[str, Any]:
-    facts = {name[2:].lower().replace("-", "_"): value for name, value in headers.items()}
     return {
         "event": "start",
-        **facts,
+        **_facts(headers, {}),
         "format": container,
         "sample_rate": int(headers["X-Sample-Rate"]),
     }

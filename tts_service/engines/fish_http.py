@@ -156,7 +156,7 @@ class FishConnection:
 
     def _parts(self, response: requests.Response, started: float) -> Iterator[bytes]:
         received = 0
-        broken = False
+        broken = late = False
         with Watchdog(response.raw.shutdown) as dog:
             while True:
                 now = time.monotonic()
@@ -166,6 +166,9 @@ class FishConnection:
                 dog.within(min(allowed, self._timeouts.total - (now - started)))
                 try:
                     part = response.raw.read1(_READ, decode_content=False)
+                except urllib3.exceptions.ReadTimeoutError:
+                    late = True
+                    break
                 except (urllib3.exceptions.HTTPError, OSError, ValueError):
                     broken = True
                     break
@@ -176,9 +179,10 @@ class FishConnection:
                 yield part
         if dog.verdict == "client_gone":
             raise ClientGone("the client has left")
-        if dog.verdict == "late" and received > HEADER_BYTES:
+        late = late or dog.verdict == "late"
+        if late and received > HEADER_BYTES:
             raise UpstreamTimeout(f"{self.name} stopped in mid-sentence", code="stalled")
-        if dog.verdict == "late":
+        if late:
             raise UpstreamTimeout(f"{self.name} sent no audio in time", code="no_answer")
         if broken:
             raise UpstreamUnavailable(f"{self.name} broke off", code="cut")

@@ -125,3 +125,14 @@ def test_a_client_that_leaves_frees_its_place(make_app: AppFactory, connect: Con
     waiter.start()
     waiter.join(10)
     assert admitted.is_set()
+
+
+def test_the_end_says_which_engine_went_on(make_app: AppFactory, connect: Connect) -> None:
+    client = connect(make_app(FakeEngine("one", fails_after=1), FakeEngine("two")))
+    _, events = ask(client, {"text": "One. Two. Three."})
+    assert events[0]["engine"] == "one"
+    assert "fallback" not in events[0]
+    assert events[-1]["event"] == "end"
+    assert events[-1]["fallback"] == "one; reason=engine_failure"
+    assert events[-1]["engine"] == "two"
+    assert "language" not in events[-1]
