@@ -89,12 +89,8 @@ def _models(names: list[str], home: Path) -> Iterator[Finding]:
         try:
             locate(name, home)
         except MeshError as error:
-            yield Finding(
-                f"model {name}",
-                "problem",
-                error.message.partition("; run:")[0],
-                f"mesh download {name}",
-            )
+            what, _, command = error.message.partition("; run: ")
+            yield Finding(f"model {name}", "problem", what, command or f"mesh download {name}")
         else:
             yield Finding(f"model {name}", "ok", "prepared, sizes and times as verified")
 
@@ -107,7 +103,8 @@ def _disk(names: list[str], home: Path) -> Finding:
         try:
             locate(name, home)
         except MeshError:
-            needed += 2 * CATALOGUE[name].size
+            # How large a model of the hub is, only the hub knows; it is asked when fetching.
+            needed += 2 * CATALOGUE[name].size if name in CATALOGUE else 0
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     text = f"{free // _MIB:,} MiB free at {home}"

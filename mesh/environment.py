@@ -37,6 +37,11 @@ def token_of(known: Mapping[str, str]) -> str | None:
     return token.split(",")[0].strip() if token else None
 
 
+def is_set(known: Mapping[str, str], name: str) -> bool:
+    """Whether the variable says yes."""
+    return (known.get(name) or "").lower() in ("1", "true", "yes", "on")
+
+
 def is_offline(known: Mapping[str, str]) -> bool:
-    """Whether ``MESH_OFFLINE`` forbids the use of pip and npm."""
-    return (known.get("MESH_OFFLINE") or "").lower() in ("1", "true", "yes", "on")
+    """Whether ``MESH_OFFLINE`` forbids downloads."""
+    return is_set(known, "MESH_OFFLINE")

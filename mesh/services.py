@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mesh.child import ServiceSpec
@@ -69,6 +70,13 @@ _MODELS = {
 }
 """Engine → models of the catalogue. Voice matching, which needs resemblyzer, is Kokoro's."""
 
+_HUB_MODELS = {
+    "nemo": ("NEMO_TTS_SPECTROGRAM", "NEMO_TTS_VOCODER"),
+    "xtts": ("XTTS_MODEL",),
+    "parakeet": ("PARAKEET_MODEL",),
+}
+"""Engine → the variables that name its models: on the hub, or files of the user's own."""
+
 _OWN_MODEL = {"whisper": ("WHISPER_MODEL", "base"), "embedded": ("LLM_GGUF_PATH", "")}
 """Engine → the variable that replaces its model, and the value that means the catalogue's."""
 
@@ -117,9 +125,25 @@ def configured_models() -> list[str]:
         settings = load_settings(member)
         for engine in setting(settings, member.engines):
             if engine in _OWN_MODEL and not _uses_catalogue(settings, *_OWN_MODEL[engine]):
+                names += _whisper_of_the_hub(settings) if engine == "whisper" else ()
                 continue
             names += _MODELS.get(engine, ())
+            names += _of_the_hub(settings, _HUB_MODELS.get(engine, ()))
     return list(dict.fromkeys(names))
+
+
+def _of_the_hub(settings: Any, variables: tuple[str, ...]) -> list[str]:
+    from shared.models.hub_catalogue import is_hub_name
+
+    named = [str(setting(settings, variable)) for variable in variables]
+    return [name for name in named if is_hub_name(name) and not Path(name).exists()]
+
+
+def _whisper_of_the_hub(settings: Any) -> list[str]:
+    from shared.models.hub_catalogue import WHISPER_SIZES
+
+    size = str(setting(settings, "WHISPER_MODEL"))
+    return [f"Systran/faster-whisper-{size}"] if size in WHISPER_SIZES else []
 
 
 def _uses_catalogue(settings: Any, variable: str, default: str) -> bool:

