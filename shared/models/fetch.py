@@ -107,6 +107,9 @@ def _run(command: list[str], cwd: Path, told: Told) -> None:
     """
     deadline = time.monotonic() + FETCH_TIMEOUT_S
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "TMPDIR": str(cwd)}
+    if certificates := environment.get("SSL_CERT_FILE"):
+        # Node.js alone has its own list and does not look there.
+        environment.setdefault("NODE_EXTRA_CA_CERTS", certificates)
     # Files, not pipes: nobody reads while the client works.
     with tempfile.TemporaryFile() as words:
         client = subprocess.Popen(

