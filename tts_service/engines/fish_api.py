@@ -42,13 +42,14 @@ class FishApiEngine(FishEngine):
     def __init__(self, settings: TtsSettings) -> None:
         model = settings.fish_model
         languages = languages_of(model)
-        self._key = settings.fish_api_key.get_secret_value()
+        self._key = settings.fish_api_key
+        key = self._key.get_secret_value()
         super().__init__(
             FishConnection(
                 "the Fish Audio API",
                 settings.fish_api_url,
                 # A key with other characters is refused by load(), never sent.
-                key=self._key if _looks_like_a_key(self._key) else "",
+                key=key if _looks_like_a_key(key) else "",
                 headers={"model": model},
                 timeouts=timeouts_of(settings),
                 proxies=True,
@@ -83,7 +84,7 @@ class FishApiEngine(FishEngine):
         """
         if not self._key:
             raise NotReady("the Fish Audio API needs a key: set FISH_API_KEY")
-        if not _looks_like_a_key(self._key):
+        if not _looks_like_a_key(self._key.get_secret_value()):
             raise NotReady("FISH_API_KEY holds characters that no key has")
 
     def warm_up(self) -> None:

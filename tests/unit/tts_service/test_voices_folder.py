@@ -63,3 +63,14 @@ def test_size_limit(folder: VoicesFolder, tmp_path: Path) -> None:
     (tmp_path / "voices" / "long.wav").write_bytes(b"x" * 101)
     with pytest.raises(TooLarge):
         folder.read("long")
+
+
+def test_a_transcript_may_lie_beside_a_recording(tmp_path: Path) -> None:
+    (tmp_path / "me.wav").write_bytes(b"x")
+    folder = VoicesFolder([tmp_path], 100)
+    assert folder.read("me").transcript == ""
+    (tmp_path / "me.txt").write_text("\ufeffWhat I say,\nin two lines.", encoding="utf-8")
+    assert folder.read("me").transcript == "What I say, in two lines."
+    assert folder.names() == ["me.wav"]
+    (tmp_path / "me.txt").write_bytes(b"\xff\xfe\xff")
+    assert folder.read("me").transcript == ""
