@@ -11,6 +11,9 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from shared.models.catalogue import ModelSpec
+    from shared.models.hub_catalogue import HubModel
+
 
 @click.command
 @click.argument("names", nargs=-1)
@@ -85,14 +88,16 @@ def _list(home: Path) -> None:
     from shared.models import CATALOGUE, HUB, locate
 
     table = Table("name", "model", "MB", "licence", "commercial use", "state", box=None)
-    rows = [(s.name, s.title, f"{s.size / 1e6:.0f}", s) for s in CATALOGUE.values()]
-    on_hub = [(model.repo_id, model.title, "hub", model) for model in HUB.values()]
-    for name, title, size, spec in [*rows, *on_hub]:
+    known: list[tuple[str, str, ModelSpec | HubModel]] = [
+        *((spec.name, f"{spec.size / 1e6:.0f}", spec) for spec in CATALOGUE.values()),
+        *((model.repo_id, "hub", model) for model in HUB.values()),
+    ]
+    for name, size, spec in known:
         try:
             locate(name, home)
             state = "prepared"
         except NotReady as error:
             state = "damaged" if "damaged" in error.message else "not prepared"
         allowed = "yes" if spec.commercial_use else "no"
-        table.add_row(name, title, size, spec.licence, allowed, state)
+        table.add_row(name, spec.title, size, spec.licence, allowed, state)
     wide_console().print(table)
