@@ -19,7 +19,7 @@ def share_speed(speed: float, native: tuple[float, float]) -> tuple[float, float
 def stretch(samples: Float32, sample_rate: int, factor: float) -> Float32:
     """``samples`` played ``factor`` times as fast at the same pitch (FFmpeg's ``atempo``, WSOLA).
 
-    ``factor`` lies within 0.5 and 100, the filter's own range; near 1 nothing is done.
+    ``factor`` lies within 0.25 and 100; near 1 nothing is done.
     """
     if abs(factor - 1.0) < 0.01 or samples.size == 0:
         return samples
@@ -27,10 +27,14 @@ def stretch(samples: Float32, sample_rate: int, factor: float) -> Float32:
     source = graph.add_abuffer(
         format="flt", sample_rate=sample_rate, layout="mono", time_base=Fraction(1, sample_rate)
     )
-    tempo = graph.add("atempo", f"{factor:.6f}")
+    last = source
+    # One filter goes down to half the speed.
+    for part in [0.5, factor / 0.5] if factor < 0.5 else [factor]:
+        tempo = graph.add("atempo", f"{part:.6f}")
+        last.link_to(tempo)
+        last = tempo
     sink = graph.add("abuffersink")
-    source.link_to(tempo)
-    tempo.link_to(sink)
+    last.link_to(sink)
     graph.configure()
     frame = av.AudioFrame.from_ndarray(
         np.ascontiguousarray(samples, np.float32)[None, :], format="flt", layout="mono"

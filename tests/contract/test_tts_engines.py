@@ -6,12 +6,14 @@ import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from shared.errors import InvalidRequest
 from shared.pcm import PcmStream
+from tests.fish_server import KEY, FishServer
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Piece, Reference, SynthesisRequest, TtsEngine
 from tts_service.engines.fake import FakeEngine
@@ -26,7 +28,13 @@ SENTENCES = (
 
 @pytest.fixture(
     scope="module",
-    params=["fake", "hibari", pytest.param("kokoro", marks=pytest.mark.models)],
+    params=[
+        "fake",
+        "hibari",
+        pytest.param("kokoro", marks=pytest.mark.models),
+        "fish-api",
+        "fish-local",
+    ],
 )
 def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
     if request.param == "fake":
@@ -34,10 +42,16 @@ def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
     else:
         if missing := REGISTRY.missing(request.param):
             pytest.skip(f"not installed: {', '.join(missing)}")
-        home = Path()  # hibari's weights are in its package
+        # hibari's weights are in its package.
+        values: dict[str, Any] = {"voicemesh_home": Path()}
         if request.param == "kokoro":
-            home = request.getfixturevalue("models_dir").parent
-        built = REGISTRY.build(request.param, TtsSettings(_env_file=None, voicemesh_home=home))
+            values["voicemesh_home"] = request.getfixturevalue("models_dir").parent
+        if request.param.startswith("fish"):
+            kind = "api" if request.param == "fish-api" else "local"
+            server = FishServer(kind)
+            request.addfinalizer(server.close)
+            values |= {"fish_api_key": KEY, f"fish_{kind}_url": server.url}
+        built = REGISTRY.build(request.param, TtsSettings(_env_file=None, **values))
     assert built.spec.name == request.param
     built.load()
     built.warm_up()
