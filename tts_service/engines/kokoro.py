@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.caches.embeddings import EmbeddingCache
+from shared.caches.memory import MemoryCache
 from shared.engines import EngineSpec
 from shared.errors import MeshError, ModelDamaged, NotReady
+from shared.models.manifest import read_manifest
 from shared.pcm import Float32
 from tts_service.engines.base import (
     EngineVoice,
@@ -55,7 +58,9 @@ _CALIBRATION_PHONEMES = (
 
 def build(settings: TtsSettings) -> KokoroEngine:
     """Registry entry point."""
-    return KokoroEngine(home=settings.home, threads=settings.threads)
+    from tts_service.voice_cache import open_voice_cache
+
+    return KokoroEngine(settings.home, settings.threads, voice_cache=open_voice_cache(settings))
 
 
 class KokoroEngine(WaveformEngine):
@@ -66,9 +71,16 @@ class KokoroEngine(WaveformEngine):
         threads: processor threads of one inference.
         runs_at_once: inferences at the same time. The session is thread-safe; more runs than
             processors allow would only slow each other down.
+        voice_cache: remembers matched voices; none are where it is not given.
     """
 
-    def __init__(self, home: Path, threads: int, runs_at_once: int = 1) -> None:
+    def __init__(
+        self,
+        home: Path,
+        threads: int,
+        runs_at_once: int = 1,
+        voice_cache: EmbeddingCache | None = None,
+    ) -> None:
         self._home = home
         self._threads = threads
         self._places = threading.BoundedSemaphore(runs_at_once)
@@ -77,6 +89,8 @@ class KokoroEngine(WaveformEngine):
         self._styles: dict[str, NDArray[np.float32]] = {}
         self._voices: tuple[EngineVoice, ...] = ()
         self._lufs: dict[str, float] = {}
+        self._digests: dict[str, str] = {}
+        self._voice_cache = voice_cache or EmbeddingCache(MemoryCache(0))
         self._matcher: VoiceMatcher | None = None
         self._matcher_lock = threading.Lock()
 
@@ -123,7 +137,9 @@ class KokoroEngine(WaveformEngine):
         from shared.models import locate
 
         folder = locate("kokoro", self._home)
-        self._styles = _read_styles(locate("kokoro-voices", self._home))
+        styles = locate("kokoro-voices", self._home)
+        self._digests = _digests(folder) | _digests(styles)
+        self._styles = _read_styles(styles)
         self._vocabulary = _read_vocabulary(folder / "vocab.json")
         table = resources.files("tts_service.engines").joinpath("kokoro_loudness.json")
         self._lufs = json.loads(table.read_text(encoding="utf-8"))["lufs"]
@@ -142,6 +158,7 @@ class KokoroEngine(WaveformEngine):
         """Free the session and the styles."""
         self._session = None
         self._matcher = None
+        self._voice_cache.close()
         self._styles.clear()
 
     def voices(self) -> Sequence[EngineVoice]:
@@ -157,6 +174,12 @@ class KokoroEngine(WaveformEngine):
         if matched.id not in self._lufs:
             self._lufs[matched.id] = integrated_lufs(*self.calibration_speech(matched.style))
         return PreparedVoice(matched.id, "matching", matched.style, matched.similarity)
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """Digests of model and styles, and the version of matching."""
+        from tts_service.matching.matcher import VERSION
+
+        return {"files": self._digests, "matching": VERSION}
 
     def style_names(self) -> list[str]:
         """All voices there are styles for, also those whose language cannot be spoken here."""
@@ -180,9 +203,7 @@ class KokoroEngine(WaveformEngine):
         from tts_service.matching.speaker_encoder import SpeakerEncoder
 
         encoder = SpeakerEncoder.load(locate("resemblyzer", self._home))
-        return VoiceMatcher(
-            self._styles, encoder, self._home / "voices-cache", self.calibration_speech
-        )
+        return VoiceMatcher(self._styles, encoder, self._voice_cache, self.calibration_speech)
 
     def _gain(self, request: SynthesisRequest) -> float:
         voice = request.prepared.id if request.prepared is not None else request.voice.id
@@ -215,6 +236,11 @@ class KokoroEngine(WaveformEngine):
         with self._places:
             audio = session.run(None, inputs)[0]
         return np.asarray(audio, np.float32).reshape(-1)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = read_manifest(folder).get("files", {})
+    return {name: str(facts.get("sha256")) for name, facts in files.items()}
 
 
 def _read_styles(folder: Path) -> dict[str, NDArray[np.float32]]:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.audio import decode
+from shared.cache import cache_key
+from shared.caches.embeddings import EmbeddingCache
 from shared.errors import InvalidRequest
-from shared.metrics import CACHE_EVENTS
 from shared.pcm import Float32
 from shared.samples import resample
 from tts_service.matching.least_squares import non_negative_least_squares
 from tts_service.matching.pitch import median_pitch
 from tts_service.matching.speaker_encoder import SAMPLE_RATE, SpeakerEncoder, speech_only
-
-log = logging.getLogger(__name__)
 
 Synthesize = Callable[[NDArray[np.float32]], tuple[Float32, int]]
 """A style → a calibration sentence spoken in it, with its sample rate."""
@@ -39,10 +34,8 @@ REGISTER_SEMITONES = 4.0
 """Voices further from the recording's pitch are not candidates while enough others are: the encoder
 forgives a wrong register, ears do not."""
 FEWEST_CANDIDATES = 6
-KEPT_IN_MEMORY = 32
-KEPT_ON_DISK = 128
-"""Half a megabyte each."""
 EMBEDDINGS = Path(__file__).with_name("kokoro_embeddings.npz")
+_FIELDS = frozenset({"style", "similarity", "names", "weights"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +72,12 @@ class MatchedVoice:
 
 
 class VoiceMatcher:
-    """Matches recordings, remembering each by its content, in memory and on disk.
+    """Matches recordings, remembering each by its content.
 
     Args:
         styles: the voices, each ``(510, 256)``.
         encoder: speaker encoder.
-        cache: folder of remembered matches.
+        cache: remembers matches, half a megabyte each.
         synthesize: lets a candidate speak, so that it can be judged.
         known: how the voices sound; what is shipped with the package where not given.
     """
@@ -93,7 +86,7 @@ class VoiceMatcher:
         self,
         styles: Mapping[str, NDArray[np.float32]],
         encoder: SpeakerEncoder,
-        cache: Path,
+        cache: EmbeddingCache,
         synthesize: Synthesize,
         known: Mapping[str, KnownVoice] | None = None,
     ) -> None:
@@ -104,7 +97,8 @@ class VoiceMatcher:
         self._cache = cache
         self._synthesize = synthesize
         self._lock = threading.Lock()
-        self._memory: OrderedDict[str, MatchedVoice] = OrderedDict()
+        # The mix is made of these styles: with others it would be another voice.
+        self._sounds = cache_key(**{name: styles[name].tobytes() for name in self._known})
 
     def match(self, recording: bytes) -> MatchedVoice:
         """The voice for a recording in any format FFmpeg reads.
@@ -113,18 +107,17 @@ class VoiceMatcher:
             InvalidRequest: less than a second of speech.
             UnsupportedMedia, TooLarge: it cannot be decoded, or is longer than ten minutes.
         """
-        key = hashlib.sha256(b"%d:" % VERSION + recording).hexdigest()
+        key = cache_key(
+            engine="kokoro", made="match", version=VERSION, voices=self._sounds, recording=recording
+        )
         # One at a time: two callers with the same recording make it once, and a match uses all
         # processors anyway.
         with self._lock:
             found = self._recall(key)
             if found is not None:
-                CACHE_EVENTS.labels(cache="voice", event="hit").inc()
                 return found
-            CACHE_EVENTS.labels(cache="voice", event="miss").inc()
             made = self._make(key, recording)
             self._remember(key, made)
-            self._store(key, made)
             return made
 
     def _make(self, key: str, recording: bytes) -> MatchedVoice:
@@ -146,7 +139,7 @@ class VoiceMatcher:
                 best = (similarity, mixed, weights)
         if best is None:
             raise AssertionError("there is always a nearest voice")
-        return MatchedVoice(f"match-{key[:12]}", best[1], best[0], best[2])
+        return MatchedVoice(_id(key), best[1], best[0], best[2])
 
     def _candidates(
         self, target: NDArray[np.float64], pitch: float | None
@@ -180,55 +173,32 @@ class VoiceMatcher:
         return embed_speech(self._encoder, *self._synthesize(style))
 
     def _recall(self, key: str) -> MatchedVoice | None:
-        if key in self._memory:
-            self._memory.move_to_end(key)
-            return replace(self._memory[key], cached=True)
-        path = self._cache / f"{key}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                names, parts = stored["names"].tolist(), stored["weights"].tolist()
-                found = MatchedVoice(
-                    f"match-{key[:12]}",
-                    stored["style"],
-                    float(stored["similarity"]),
-                    dict(zip(names, parts, strict=True)),
-                )
-        except FileNotFoundError:
+        stored = self._cache.get(key)
+        if stored is None or not stored.keys() >= _FIELDS:
             return None
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            log.warning("a remembered voice is damaged", extra={"error": type(error).__name__})
-            CACHE_EVENTS.labels(cache="voice", event="error").inc()
-            return None
-        path.touch()
-        self._remember(key, found)
-        return replace(found, cached=True)
+        weights = zip(stored["names"].tolist(), stored["weights"].tolist(), strict=True)
+        return MatchedVoice(
+            _id(key),
+            stored["style"].astype(np.float32, copy=False),
+            float(stored["similarity"]),
+            dict(weights),
+            cached=True,
+        )
 
     def _remember(self, key: str, voice: MatchedVoice) -> None:
-        self._memory[key] = voice
-        while len(self._memory) > KEPT_IN_MEMORY:
-            self._memory.popitem(last=False)
-
-    def _store(self, key: str, voice: MatchedVoice) -> None:
-        out = io.BytesIO()
-        np.savez(
-            out,
-            style=voice.style,
-            similarity=voice.similarity,
-            names=list(voice.voices),
-            weights=list(voice.voices.values()),
+        self._cache.put(
+            key,
+            {
+                "style": voice.style,
+                "similarity": np.array(voice.similarity),
+                "names": np.array(list(voice.voices)),
+                "weights": np.array(list(voice.voices.values())),
+            },
         )
-        try:
-            self._cache.mkdir(parents=True, exist_ok=True)
-            scratch = self._cache / f".{key}.tmp"
-            scratch.write_bytes(out.getvalue())
-            scratch.replace(self._cache / f"{key}.npz")
-            kept = sorted(self._cache.glob("*.npz"), key=lambda path: path.stat().st_mtime)
-            for old in kept[:-KEPT_ON_DISK]:
-                old.unlink(missing_ok=True)
-        except OSError as error:
-            # The answer does not depend on the cache.
-            log.warning("a voice could not be remembered", extra={"error": type(error).__name__})
-            CACHE_EVENTS.labels(cache="voice", event="error").inc()
+
+
+def _id(key: str) -> str:
+    return f"match-{key[:12]}"
 
 
 def embed_speech(encoder: SpeakerEncoder, samples: Float32, rate: int) -> Float32:

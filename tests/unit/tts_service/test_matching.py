@@ -7,6 +7,9 @@ import wave
 import numpy as np
 import pytest
 
+from shared.caches.disk import DiskCache
+from shared.caches.embeddings import EmbeddingCache
+from shared.caches.memory import MemoryCache
 from shared.errors import InvalidRequest, UnsupportedMedia
 from tts_service.matching import VoiceMatcher, matcher
 from tts_service.matching.least_squares import non_negative_least_squares
@@ -70,7 +73,8 @@ def make(tmp_path, monkeypatch, spoken=None, known=KNOWN):
 
     monkeypatch.setattr(matcher, "embed_speech", lambda encoder, samples, rate: samples)
     encoder = FakeEncoder()
-    made = VoiceMatcher(STYLES, encoder, tmp_path / "cache", synthesize, known)
+    store = DiskCache(tmp_path / "cache", 1 << 26)
+    made = VoiceMatcher(STYLES, encoder, EmbeddingCache(store), synthesize, known)
     return made, encoder
 
 
@@ -134,9 +138,9 @@ def test_the_second_use_is_remembered_in_memory_and_on_disk(tmp_path, monkeypatc
     assert found.match(recording(seed=1)).id != first.id
 
 
-def test_a_damaged_cache_is_rebuilt_with_a_warning(tmp_path, monkeypatch, caplog):
+def test_a_damaged_entry_is_made_again_with_a_warning(tmp_path, monkeypatch, caplog):
     make(tmp_path, monkeypatch)[0].match(recording())
-    (file,) = (tmp_path / "cache").glob("*.npz")
+    (file,) = (tmp_path / "cache").rglob("*.val")
     file.write_bytes(b"damaged")
     found, encoder = make(tmp_path, monkeypatch)
     assert not found.match(recording()).cached
@@ -145,22 +149,20 @@ def test_a_damaged_cache_is_rebuilt_with_a_warning(tmp_path, monkeypatch, caplog
     assert make(tmp_path, monkeypatch)[0].match(recording()).cached
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_the_memory(tmp_path, monkeypatch, caplog):
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    found, _ = make(tmp_path, monkeypatch)
-    monkeypatch.setattr(found, "_recall", lambda key: None)
-    assert found.match(recording()).voices
-    assert "could not be remembered" in caplog.text
+def test_a_cache_that_keeps_nothing_costs_nothing_but_time(tmp_path, monkeypatch):
+    found, encoder = make(tmp_path, monkeypatch)
+    monkeypatch.setattr(found, "_cache", EmbeddingCache(MemoryCache(0)))
+    for _ in range(2):
+        assert not found.match(recording()).cached
+    assert encoder.calls == 2
 
 
-def test_caches_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(matcher, "KEPT_IN_MEMORY", 1)
-    monkeypatch.setattr(matcher, "KEPT_ON_DISK", 2)
-    found, _ = make(tmp_path, monkeypatch)
-    for seed in range(4):
-        found.match(recording(seed=seed))
-    assert len(found._memory) == 1
-    assert len(list((tmp_path / "cache").glob("*.npz"))) == 2
+def test_other_styles_make_another_voice(tmp_path, monkeypatch):
+    first = make(tmp_path, monkeypatch)[0].match(recording())
+    monkeypatch.setitem(STYLES, "a", STYLES["a"] * np.float32(2))
+    second = make(tmp_path, monkeypatch)[0].match(recording())
+    assert not second.cached
+    assert second.id != first.id
 
 
 def test_callers_with_the_same_recording_make_it_once(tmp_path, monkeypatch):
