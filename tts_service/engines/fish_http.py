@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ class FishConnection:
         if response.status_code != 200:
             raise NotReady(f"{self.name} answered {response.status_code} when asked for its health")
 
-    def speak(self, body: Mapping[str, Any]) -> Iterator[bytes]:
+    def speak(self, body: Mapping[str, Any]) -> Generator[bytes, None, None]:
         """The bytes of the answer to ``POST /v1/tts``, as they arrive; the body goes as msgpack.
 
         Raises:

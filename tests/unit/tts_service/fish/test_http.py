@@ -18,7 +18,7 @@ from tts_service.engines.fish import FishEngine
 from tts_service.engines.fish_http import _retry_after
 
 SECRET = "A text that nobody else may read."
-QUICK = {"fish_first_audio_timeout_s": 0.4, "fish_gap_timeout_s": 0.2}
+QUICK = {"fish_first_audio_timeout_s": 0.8, "fish_gap_timeout_s": 0.5}
 
 
 def outcome(engine: FishEngine, code: str) -> float:
@@ -142,7 +142,7 @@ def test_a_slow_answer_is_heard_to_its_end(server: FishServer, make: Make) -> No
     done = threading.Event()
 
     def drip() -> None:
-        while not done.wait(0.004):
+        while not done.wait(0.02):
             gate.release()
 
     thread = threading.Thread(target=drip)
