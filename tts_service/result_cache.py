@@ -165,6 +165,8 @@ class ResultCache:
                 # The next answer must still be stored, whatever was wrong with this one.
                 self._count("error")
                 log.error("an answer was not stored", extra={"error": type(error).__name__})
+            finally:
+                self._finished.task_done()
 
     def _read(self, key: str, data: bytes, started: float) -> PcmStream | None:
         try:
