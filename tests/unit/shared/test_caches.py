@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -482,6 +483,24 @@ class TestGuard:
         clock.now = 11
         cache.put(KEY, b"again")
         self.until(lambda: cache.get(KEY) == b"again")
+
+    def test_a_real_server_that_is_frozen_costs_one_caller_half_a_second(
+        self, guarded: Callable[..., GuardedCache], redis_server: RedisServer, clock: Clock
+    ) -> None:
+        cache = guarded(lambda: RedisCache(redis_server.url, "frozen:"))
+        cache.put(KEY, b"value")
+        assert redis_server.process is not None
+        redis_server.process.send_signal(signal.SIGSTOP)
+        try:
+            errors, skipped = events("guard-test", "error"), events("guard-test", "skipped")
+            for _ in range(50):
+                assert cache.get(KEY) is None
+            assert events("guard-test", "error") == errors + 1
+            assert events("guard-test", "skipped") == skipped + 49
+        finally:
+            redis_server.process.send_signal(signal.SIGCONT)
+        clock.now = 11
+        self.until(lambda: cache.get(KEY) == b"value")
 
 
 class TestOpening:
