@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
@@ -21,15 +21,33 @@ class SttSettings(ServiceSettings):
     whisper_model: str = Field(
         default="base",
         description="base (prepared by `mesh download`), the folder of a CTranslate2 model, or a "
-        "name that faster-whisper downloads.",
+        "name that faster-whisper knows, as large-v3 (`mesh download` fetches it from the hub).",
     )
     whisper_device: str = Field(
         default="cpu",
         validation_alias=AliasChoices("WHISPER_DEVICE", "STT_DEVICE"),
-        description="cpu or cuda.",
+        description="Where Whisper runs: cpu, cuda or cuda:1; STT_DEVICE where not given.",
     )
     whisper_compute_type: str = Field(
         default="", description="CTranslate2's; int8 on a CPU and float16 on CUDA where not given."
+    )
+    stt_device: str = Field(
+        default="auto",
+        description="Where torch recognisers run: auto, cpu, cuda, cuda:1. A GPU that is asked for "
+        "and missing keeps the engine from getting ready.",
+    )
+    parakeet_model: str = Field(
+        default="nvidia/parakeet-tdt-1.1b",
+        description="NeMo recogniser: a name on the hub or a .nemo file. nvidia/parakeet-tdt-1.1b "
+        "writes lower case without punctuation; nvidia/parakeet-tdt-0.6b-v3 punctuates and knows "
+        "25 languages.",
+    )
+    parakeet_attention: Literal["full", "local"] = Field(
+        default="full",
+        description="full: passages of at most 55 s. local: up to 590 s, in bounded memory.",
+    )
+    parakeet_batch_seconds: float = Field(
+        default=600.0, gt=0, description="Most audio in one batch, padding included, seconds."
     )
     spool_bytes: int = Field(
         default=1024 * 1024,

@@ -144,14 +144,14 @@ def _fallbacks(language: str, offers: Sequence[Offer], gender: Gender | None) ->
             tags = resolve(language, offer.tags)
         except InvalidRequest:
             continue
-        native = [v for tag in tags for v in offer.voices if v.language == tag]
-        # Voices that were cloned or trained in one language and speak others too.
-        able = native or [v for v in offer.voices if tags[0] in v.languages]
-        if able:
-            same = [v for v in able if v.gender == gender]
-            voice = (same or able)[0]
-            spoken = voice.language if native else tags[0]
-            choices.append(Choice(offer.spec.name, voice, spoken))
+        native = [(v, tag) for tag in tags for v in offer.voices if v.language == tag]
+        able = [(v, tag) for tag in tags for v in offer.voices if tag in v.languages]
+        for candidates in (native, able):
+            if candidates:
+                same = [found for found in candidates if found[0].gender == gender]
+                voice, spoken = (same or candidates)[0]
+                choices.append(Choice(offer.spec.name, voice, spoken))
+                break
     return choices
 
 

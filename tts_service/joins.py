@@ -63,11 +63,22 @@ def trim(samples: Float32, sample_rate: int) -> Float32:
 
 def fade(samples: Float32, sample_rate: int) -> Float32:
     """A copy that starts and ends at zero along raised cosines of 4 and 12 ms."""
+    return fade_out(fade_in(samples, sample_rate), sample_rate)
+
+
+def fade_in(samples: Float32, sample_rate: int) -> Float32:
+    """A copy that starts at zero and rises within 4 ms."""
     faded = samples.copy()
     rise = min(samples.size // 2, round(_FADE_IN_S * sample_rate))
-    fall = min(samples.size // 2, round(_FADE_OUT_S * sample_rate))
     if rise:
         faded[:rise] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(rise, dtype=np.float32) / rise)
+    return faded
+
+
+def fade_out(samples: Float32, sample_rate: int) -> Float32:
+    """A copy that falls within its last 12 ms and ends at zero."""
+    faded = samples.copy()
+    fall = min(samples.size // 2, round(_FADE_OUT_S * sample_rate))
     if fall:
         faded[-fall:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fall, dtype=np.float32) + 1) / fall)
     return faded

@@ -19,17 +19,30 @@ Region = tuple[int, int]
 Detector = Callable[[Float32], list[Region]]
 """Regions of speech in the given audio, as sample indices, in order, not overlapping."""
 
-BUFFER_S = 30.0
-"""Seconds looked at together: Whisper's own window."""
-PASSAGE_S = 27.0
-"""Longest passage, seconds: a window less the margin that timestamps need at its end."""
-EARLIEST_CUT_S = 12.0
-"""A buffer is cut at the widest pause after this many seconds: passages stay long enough to be
+EARLIEST_CUT = 0.4
+"""A buffer is cut at the widest pause after this share of it: passages stay long enough to be
 understood from their context."""
 SPLIT_GAP_S = 2.0
 """Pauses longer than this separate passages: recognisers invent words in long silences."""
 _QUIET_FRAME = 320
 """Samples (20 ms) over which loudness is compared when speech must be cut without a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How much a recogniser takes.
+
+    Attributes:
+        buffer_s: seconds looked at together.
+        passage_s: longest passage, seconds, at most the buffer.
+    """
+
+    buffer_s: float = 30.0
+    passage_s: float = 27.0
+
+
+WHISPER = Lengths()
+"""Its own window, and that less the margin that timestamps need at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +53,15 @@ class Passage:
     start_s: float
 
 
-def passages(blocks: Iterable[Float32], detect: Detector) -> Iterator[Passage]:
+def passages(
+    blocks: Iterable[Float32], detect: Detector, lengths: Lengths = WHISPER
+) -> Iterator[Passage]:
     """The passages of speech of a recording, in order; none for a recording without speech."""
     held: list[Float32] = []
     count = 0
     offset = 0
-    size = int(BUFFER_S * SAMPLE_RATE)
+    size = int(lengths.buffer_s * SAMPLE_RATE)
+    longest = int(lengths.passage_s * SAMPLE_RATE)
     for block in blocks:
         held.append(block)
         count += len(block)
@@ -54,18 +70,18 @@ def passages(blocks: Iterable[Float32], detect: Detector) -> Iterator[Passage]:
             window = buffer[:size]
             regions = detect(window)
             cut = _cut(window, regions)
-            yield from _group(window, _before(regions, cut), offset)
+            yield from _group(window, _before(regions, cut), offset, longest)
             offset += cut
             held = [buffer[cut:]]
             count -= cut
     if count:
         window = np.concatenate(held)
-        yield from _group(window, detect(window), offset)
+        yield from _group(window, detect(window), offset, longest)
 
 
 def _cut(window: Float32, regions: list[Region]) -> int:
     """Where to end this window: in its widest late pause, else at its quietest late moment."""
-    earliest = int(EARLIEST_CUT_S * SAMPLE_RATE)
+    earliest = int(EARLIEST_CUT * len(window))
     if not regions or regions[-1][1] <= earliest:
         return len(window)
     pauses = [
@@ -88,9 +104,9 @@ def _before(regions: list[Region], cut: int) -> list[Region]:
     return [(start, min(end, cut)) for start, end in regions if start < cut]
 
 
-def _group(window: Float32, regions: list[Region], offset: int) -> Iterator[Passage]:
-    """Join regions that belong together into passages of at most ``PASSAGE_S``."""
-    gap, longest = int(SPLIT_GAP_S * SAMPLE_RATE), int(PASSAGE_S * SAMPLE_RATE)
+def _group(window: Float32, regions: list[Region], offset: int, longest: int) -> Iterator[Passage]:
+    """Join regions that belong together into passages of at most ``longest`` samples."""
+    gap = int(SPLIT_GAP_S * SAMPLE_RATE)
     current: Region | None = None
     for start, end in regions:
         if current is not None and start - current[1] <= gap and end - current[0] <= longest:

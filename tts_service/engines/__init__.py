@@ -13,6 +13,8 @@ REGISTRY = EngineRegistry(
                 "tts_service.engines.hibari", ("hibari", "onnxruntime"), "hibari"
             ),
             "kokoro": EngineEntry("tts_service.engines.kokoro", ("onnxruntime",), "kokoro"),
+            "xtts": EngineEntry("tts_service.engines.xtts", ("TTS", "torch", "torchaudio"), "xtts"),
+            "nemo": EngineEntry("tts_service.engines.nemo", ("nemo", "torch"), "nemo-tts"),
             "fish-api": EngineEntry("tts_service.engines.fish_api", ("ormsgpack",), "fish"),
             "fish-local": EngineEntry("tts_service.engines.fish_local", ("ormsgpack",), "fish"),
             "fake": EngineEntry("tts_service.engines.fake", (), "dev"),

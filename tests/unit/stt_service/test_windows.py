@@ -10,7 +10,7 @@ from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngin
 from stt_service.engines.fake import FakeStt
 from stt_service.engines.voice_activity import level, regions_of
 from stt_service.engines.whisper_fast import looks_wrong
-from stt_service.engines.windows import BUFFER_S, PASSAGE_S, passages
+from stt_service.engines.windows import WHISPER, passages
 
 
 def loud_regions(samples):
@@ -58,7 +58,7 @@ def test_every_sample_of_speech_is_in_exactly_one_passage(stretches):
     samples = recording(*stretches)
     seen = []
     for passage in passages(blocks(samples), loud_regions):
-        assert len(passage.samples) <= (PASSAGE_S + 0.1) * SAMPLE_RATE
+        assert len(passage.samples) <= (WHISPER.passage_s + 0.1) * SAMPLE_RATE
         start = round(passage.start_s * SAMPLE_RATE)
         np.testing.assert_array_equal(
             passage.samples, samples[start : start + len(passage.samples)]
@@ -80,7 +80,7 @@ def test_memory_is_one_buffer_however_long_the_recording():
             yield recording((4.5, 1), (0.5, 0))
 
     assert sum(len(p.samples) for p in passages(endless(), detect))
-    assert max(looked_at) <= BUFFER_S * SAMPLE_RATE
+    assert max(looked_at) <= WHISPER.buffer_s * SAMPLE_RATE
 
 
 def test_regions_have_hysteresis_padding_and_limits():

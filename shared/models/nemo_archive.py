@@ -1,0 +1,53 @@
+"""NeMo models from an archive on disk or a repository on the hub."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import tarfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from shared.device import is_out_of_memory
+from shared.errors import ModelDamaged, NotReady
+from shared.models.hub import locate
+
+log = logging.getLogger(__name__)
+
+
+def restore(model_class: Any, name: str, device: str, home: Path) -> Any:
+    """The model, in evaluation mode on ``device``.
+
+    Args:
+        model_class: NeMo's class for it; has ``restore_from``.
+        name: path of a ``.nemo`` archive, or a repository such as ``nvidia/tts_hifigan``, whose
+            archive has the repository's name.
+        device: as torch names it.
+        home: folder of prepared models.
+
+    Raises:
+        NotReady: there is no such archive here, or the device is full.
+        ModelDamaged: the archive cannot be read.
+    """
+    path = Path(name)
+    if path.suffix == ".nemo":
+        if not path.is_file():
+            raise NotReady("the configured .nemo archive does not exist")
+    else:
+        path = locate(name, f"{name.rsplit('/', 1)[-1]}.nemo", home)
+    # At WARNING NeMo quotes the texts it is given.
+    importlib.import_module("nemo.utils").logging.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # NeMo and its libraries warn of their own deprecations while they build a model.
+            warnings.simplefilter("ignore")
+            model = model_class.restore_from(str(path), map_location=device)
+    except (tarfile.TarError, EOFError, KeyError) as error:
+        raise ModelDamaged(f"the archive of '{path.stem}' cannot be read") from error
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise NotReady(f"'{path.stem}' does not fit on {device}") from error
+        raise
+    log.info("model restored", extra={"model": path.stem, "device": device})
+    return model.to(device).eval()

@@ -1,0 +1,293 @@
+"""NVIDIA Parakeet, or any other NeMo recogniser with a TDT, RNNT or CTC head.
+
+Passages of speech (:mod:`stt_service.engines.windows`) of all requests go through the model in
+batches. NeMo's ``transcribe()`` may be called from one thread only, which is the batcher's.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shared.batching import Batcher, Limits, OutOfMemory
+from shared.device import free_cached_memory, is_out_of_memory, resolve_torch_device
+from shared.engines import EngineSpec
+from shared.errors import InvalidRequest, NotReady
+from shared.pcm import Float32
+from shared.schemas.transcription import Segment, Word
+from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
+from stt_service.engines.voice_activity import SpeechDetector, level
+from stt_service.engines.windows import Lengths, Passage, passages
+from stt_service.settings import SttSettings
+
+log = logging.getLogger(__name__)
+
+# fmt: off
+_EUROPEAN = frozenset({
+    "bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it", "lv", "lt", "mt",
+    "pl", "pt", "ro", "sk", "sl", "es", "sv", "ru", "uk",
+})
+# fmt: on
+"""Languages of parakeet-tdt-0.6b-v3, by its model card; the model hears which by itself."""
+_SHORTEST = SAMPLE_RATE // 10
+"""Samples; shorter passages are padded, since the encoder's subsampling would leave no frame."""
+_AHEAD = 4
+"""Passages of one recording that are in the queue at once, so that a long one fills batches too."""
+_FULL_ATTENTION = Lengths(buffer_s=60.0, passage_s=55.0)
+_LOCAL_ATTENTION = Lengths(buffer_s=600.0, passage_s=590.0)
+_LOCAL_CONTEXT = [128, 128]
+"""Frames of 80 ms to each side, as NVIDIA's cards of the FastConformer models give it for long
+audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the model says of one passage; times in seconds from its start."""
+
+    text: str
+    words: tuple[Word, ...]
+    sentences: tuple[tuple[float, float, str], ...]
+    tokens: tuple[int, ...]
+    logprob: float
+
+
+def build(settings: SttSettings) -> ParakeetEngine:
+    """The engine of ``PARAKEET_MODEL``."""
+    return ParakeetEngine(settings)
+
+
+class ParakeetEngine(SttEngine):
+    """See the module."""
+
+    def __init__(self, settings: SttSettings) -> None:
+        self._settings = settings
+        self._model: Any = None
+        self._detect: SpeechDetector | None = None
+        self._batcher: Batcher[Float32, _Heard] | None = None
+        self._lengths = _FULL_ATTENTION
+        name = settings.parakeet_model.rsplit("/", 1)[-1].removesuffix(".nemo")
+        nvidia = settings.parakeet_model.startswith("nvidia/")
+        self.spec = EngineSpec(
+            name="parakeet",
+            model=name,
+            licence="CC-BY-4.0" if nvidia else "see the model's card",
+            commercial_use=nvidia,
+            languages=_EUROPEAN if name.endswith("-v3") else frozenset({"en"}),
+            parameters=frozenset({"language", "timestamps"}),
+            # Admission lets two batches' worth in: one runs while the next one fills.
+            max_concurrency=2 * settings.batch_items,
+            sample_rate=SAMPLE_RATE,
+        )
+
+    def load(self) -> None:
+        """Load the archive onto ``STT_DEVICE``.
+
+        Raises:
+            NotReady: the device or the archive is not there.
+        """
+        self.device = resolve_torch_device(self._settings.stt_device)
+        from nemo.collections.asr.models import ASRModel
+
+        from shared.models.nemo_archive import restore
+
+        settings = self._settings
+        model = restore(ASRModel, settings.parakeet_model, self.device, settings.home)
+        _with_confidence(model)
+        if settings.parakeet_attention == "local":
+            model.change_attention_model("rel_pos_local_attn", _LOCAL_CONTEXT)
+            model.change_subsampling_conv_chunking_factor(1)
+            self._lengths = _LOCAL_ATTENTION
+        self._model = model
+        self._detect = SpeechDetector()
+        self._batcher = Batcher(
+            "parakeet",
+            self._run,
+            limits=Limits(
+                settings.batch_items,
+                int(settings.parakeet_batch_seconds * SAMPLE_RATE),
+                settings.batch_patience_ms / 1000,
+            ),
+            queue_limit=_AHEAD * (settings.queue_limit + 2 * settings.batch_items),
+            queue_timeout_s=settings.queue_timeout_s,
+        )
+
+    def warm_up(self) -> None:
+        """Recognise two seconds of faint noise, times included."""
+        noise = np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
+        self._hear(noise, caller="warm-up")
+
+    def close(self) -> None:
+        """Stop the batches and free the model."""
+        if self._batcher is not None:
+            self._batcher.close()
+        self._batcher = self._model = self._detect = None
+
+    def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
+        """See :class:`SttEngine`; the language is the model's own business, so that one that it
+        does not know is refused and one that it does know changes nothing."""
+        if options.language and options.language not in self.spec.languages:
+            raise InvalidRequest(
+                f"language '{options.language}' is not known to this engine",
+                param="language",
+                details={"available": sorted(self.spec.languages)},
+            )
+        if options.task == "translate":
+            raise InvalidRequest(f"{self.spec.model} transcribes and does not translate")
+        made = Recognition(iter(()))
+        ignored = [name for name in ("prompt", "temperature") if getattr(options, name)]
+        if ignored:
+            made.warnings.append(f"not honoured by {self.spec.model}: {', '.join(ignored)}")
+        made.segments = self._segments(blocks, options, made)
+        return made
+
+    def _segments(
+        self, blocks: Iterable[Float32], options: Options, made: Recognition
+    ) -> Iterator[Segment]:
+        if self._detect is None:
+            raise NotReady("parakeet is not loaded")
+        number = 0
+        for passage, heard in self._heard(passages(blocks, self._detect, self._lengths)):
+            if not any(character.isalnum() for character in heard.text):
+                continue
+            if made.language is None:
+                made.language = self._language(options)
+                made.language_probability = 1.0 if made.language else None
+            for segment in _placed(passage, heard, options):
+                segment.id = number
+                number += 1
+                yield segment
+
+    def _language(self, options: Options) -> str | None:
+        """What is known of the language: the model does not say which of several it heard."""
+        if len(self.spec.languages) == 1:
+            return next(iter(self.spec.languages))
+        return options.language
+
+    def _heard(self, found: Iterator[Passage]) -> Iterator[tuple[Passage, _Heard]]:
+        """Passages with what was heard in them, in order; a few are under way at once."""
+        caller = object()
+        context = contextvars.copy_context()
+        pending: deque[tuple[Passage, Future[_Heard]]] = deque()
+        pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="parakeet")
+        try:
+            for passage in found:
+                samples = level(passage.samples)
+                task = pool.submit(context.copy().run, self._hear, samples, caller=caller)
+                pending.append((passage, task))
+                if len(pending) == _AHEAD:
+                    first, done = pending.popleft()
+                    yield first, done.result()
+            while pending:
+                first, done = pending.popleft()
+                yield first, done.result()
+        finally:
+            # What waits in the pool is dropped; what is in the queue comes out of it soon.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _hear(self, samples: Float32, *, caller: object) -> _Heard:
+        if self._batcher is None:
+            raise NotReady("parakeet is not loaded")
+        return self._batcher.submit(samples, length=len(samples), caller=caller)
+
+    def _run(self, batch: list[Float32]) -> list[_Heard]:
+        """What the model hears in each.
+
+        Raises:
+            OutOfMemory: the device is full.
+        """
+        import torch
+
+        padded = [np.pad(samples, (0, max(0, _SHORTEST - len(samples)))) for samples in batch]
+        try:
+            with torch.inference_mode():
+                found = self._model.transcribe(
+                    padded,
+                    batch_size=len(padded),
+                    return_hypotheses=True,
+                    timestamps=True,
+                    verbose=False,
+                )
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            free_cached_memory(self.device)
+            raise OutOfMemory from error
+        return [_heard(hypothesis) for hypothesis in found]
+
+
+def _with_confidence(model: Any) -> None:
+    """Let the decoder keep the probability of each word (its least likely token's)."""
+    from omegaconf import open_dict
+
+    decoding = copy.deepcopy(model.cfg.decoding)
+    with open_dict(decoding):
+        decoding.confidence_cfg = {
+            "preserve_frame_confidence": True,
+            "preserve_token_confidence": True,
+            "preserve_word_confidence": True,
+            "exclude_blank": True,
+            "aggregation": "min",
+            "method_cfg": {"name": "max_prob"},
+        }
+    model.change_decoding_strategy(decoding, verbose=False)
+
+
+def _heard(hypothesis: Any) -> _Heard:
+    """NeMo's hypothesis as ours; its numbers are tensors and NumPy scalars."""
+    times = hypothesis.timestamp or {}
+    confidence = hypothesis.word_confidence or []
+    found = times.get("word", [])
+    exact = len(confidence) == len(found)
+    words = tuple(
+        Word(
+            word=str(entry["word"]),
+            start=float(entry["start"]),
+            end=float(entry["end"]),
+            probability=float(confidence[index]) if exact else None,
+        )
+        for index, entry in enumerate(found)
+    )
+    sentences = tuple(
+        (float(entry["start"]), float(entry["end"]), str(entry["segment"]))
+        for entry in times.get("segment", [])
+    )
+    tokens = tuple(int(token) for token in hypothesis.y_sequence)
+    logprob = float(hypothesis.score) / max(1, len(tokens))
+    return _Heard(hypothesis.text.strip(), words, sentences, tokens, min(0.0, logprob))
+
+
+def _placed(passage: Passage, heard: _Heard, options: Options) -> list[Segment]:
+    """The passage as segments, with times in the recording instead of the passage."""
+    end_s = len(passage.samples) / SAMPLE_RATE
+
+    def place(seconds: float) -> float:
+        return passage.start_s + min(max(0.0, seconds), end_s)
+
+    words = [
+        word.model_copy(update={"start": place(word.start), "end": place(word.end)})
+        for word in heard.words
+    ]
+    spans = heard.sentences if options.segment_times and heard.sentences else None
+    made = []
+    for start, end, text in spans or ((0.0, end_s, heard.text),):
+        own = [w for w in words if place(start) - 1e-6 <= w.start <= place(end)]
+        made.append(
+            Segment(
+                start=place(start),
+                end=place(end),
+                text=" " + text.strip(),
+                tokens=list(heard.tokens) if spans is None else [],
+                seek=int(passage.start_s * 100),
+                avg_logprob=heard.logprob,
+                words=own if options.word_times else None,
+            )
+        )
+    return made

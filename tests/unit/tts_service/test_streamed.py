@@ -1,0 +1,75 @@
+"""Speech that arrives in chunks: its edges, its pauses, and that nothing is lost in between."""
+
+import numpy as np
+import pytest
+
+from tts_service.streamed import steady
+
+RATE = 24_000
+
+
+def sound(seconds, level=0.3):
+    return (level * np.sin(np.arange(round(seconds * RATE)) / 5)).astype(np.float32)
+
+
+def quiet(seconds):
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def pieces(samples, size):
+    return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+
+def run(samples, size=4096):
+    return np.concatenate([*steady(pieces(samples, size), RATE), quiet(0)])
+
+
+@pytest.mark.parametrize("size", [100, 1000, 4096, 1_000_000])
+def test_silence_around_speech_is_cut_whatever_the_chunks(size):
+    got = run(np.concatenate((quiet(0.5), sound(1.0), quiet(2.0))), size)
+    assert 1.0 * RATE <= got.size <= 1.1 * RATE
+
+
+@pytest.mark.parametrize("size", [100, 1000, 4096])
+def test_speech_is_whole_and_in_order(size):
+    speech = np.linspace(0.1, 0.9, RATE).astype(np.float32)
+    got = run(speech, size)
+    inside = slice(RATE // 10, -RATE // 10)
+    assert np.array_equal(got[: speech.size][inside], speech[inside])
+
+
+def test_a_pause_inside_stays():
+    got = run(np.concatenate((sound(0.5), quiet(0.4), sound(0.5))))
+    assert got.size == pytest.approx(1.4 * RATE, abs=0.05 * RATE)
+
+
+def test_a_very_long_pause_is_not_held_for_ever():
+    chunks = steady(pieces(np.concatenate((sound(0.5), quiet(5.0), sound(0.5))), 2400), RATE)
+    assert sum(chunk.size for chunk in chunks) == pytest.approx(6.0 * RATE, abs=0.1 * RATE)
+
+
+def test_both_ends_are_at_zero():
+    got = run(np.concatenate((sound(0.3), quiet(0.01))))
+    assert abs(got[0]) < 1e-3
+    assert abs(got[-1]) < 1e-3
+
+
+def test_sound_leaves_before_the_end():
+    made = []
+
+    def source():
+        for number in range(10):
+            made.append(number)
+            yield sound(0.2)
+
+    assert next(steady(source(), RATE)).size
+    assert made == [0]
+
+
+def test_silence_and_nothing_give_nothing():
+    assert run(quiet(1.0)).size == 0
+    assert run(quiet(0)).size == 0
+
+
+def test_a_click_of_less_than_a_frame_is_not_lost_silently():
+    assert run(sound(0.011)).size > 0

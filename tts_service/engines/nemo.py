@@ -1,0 +1,224 @@
+"""NVIDIA NeMo: FastPitch makes a mel spectrogram of text, HiFiGAN a waveform of it.
+
+Sentences of concurrent requests go through both models in one batch (:mod:`shared.batching`).
+NeMo's own ``generate_spectrogram`` knows one pace per call and no pitch, so that the module's
+``infer`` is used: it takes both per item. Text arrives normalised, so NeMo's text normaliser,
+which costs some 40 s of processor time at its first use, is not used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shared.batching import Batcher, Limits, OutOfMemory
+from shared.device import free_cached_memory, is_out_of_memory, resolve_torch_device
+from shared.engines import EngineSpec
+from shared.errors import NotReady
+from shared.pcm import Float32
+from tts_service.engines.base import EngineVoice, SynthesisRequest
+from tts_service.engines.phonemes import split_phonemes
+from tts_service.engines.waveform import WaveformEngine
+from tts_service.loudness import gain_for, integrated_lufs
+
+if TYPE_CHECKING:
+    from tts_service.settings import TtsSettings
+
+log = logging.getLogger(__name__)
+
+_CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
+_LONGEST_CHARS = 400
+"""FastPitch's attention grows with the square of the text; sentences are shorter than this."""
+_PADDED_TOKENS = 16_000
+"""A batch of 32 sentences of 500 tokens; HiFiGAN's activations for it are some gigabytes."""
+_DEFAULT_SPEAKER = "ljspeech"
+_LJSPEECH_PITCH = (212.35, 68.52)
+"""Mean and deviation of LJSpeech's pitch, Hz, by which NeMo's English recipe normalises pitch
+(``examples/tts/conf/fastpitch_align_v1.05.yaml``); for models whose configuration has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """One item of a batch: token ids, and how to say them."""
+
+    tokens: tuple[int, ...]
+    pace: float
+    pitch: float
+    speaker: int
+
+
+def build(settings: TtsSettings) -> NemoEngine:
+    """Registry entry point."""
+    return NemoEngine(settings)
+
+
+class NemoEngine(WaveformEngine):
+    """FastPitch and HiFiGAN from two ``.nemo`` archives or two names on the hub."""
+
+    native_speed = (0.5, 2.0)
+
+    def __init__(self, settings: TtsSettings) -> None:
+        self._settings = settings
+        self._spectrogram: Any = None
+        self._vocoder: Any = None
+        self._batcher: Batcher[_Sentence, Float32] | None = None
+        self._sayable: frozenset[int] = frozenset()
+        self._padding = 0
+        self._hop = 256
+        self._semitones: tuple[float, float] = _LJSPEECH_PITCH
+        self._gains: dict[str, float] = {}
+        self._voices: tuple[EngineVoice, ...] = ()
+        self._rate = 22_050
+
+    @property
+    def spec(self) -> EngineSpec:
+        """See :class:`TtsEngine`; sample rate and voices are the model's once it is loaded."""
+        name = self._settings.nemo_tts_spectrogram
+        return EngineSpec(
+            name="nemo",
+            model=f"{name} + {self._settings.nemo_tts_vocoder}",
+            licence="CC-BY-4.0" if name.startswith("nvidia/") else "see the model's card",
+            commercial_use=name.startswith("nvidia/"),
+            languages=frozenset({self._settings.nemo_tts_language}),
+            parameters=frozenset({"speed", "pitch"}),
+            # Admission lets two batches' worth in: one runs while the next one fills.
+            max_concurrency=2 * self._settings.batch_items,
+            sample_rate=self._rate,
+        )
+
+    def load(self) -> None:
+        """Load both archives onto ``TTS_DEVICE``.
+
+        Raises:
+            NotReady: the device or an archive is not there.
+        """
+        self.device = resolve_torch_device(self._settings.tts_device)
+        from nemo.collections.tts.models import FastPitchModel, HifiGanModel
+
+        from shared.models.nemo_archive import restore
+
+        settings, home = self._settings, self._settings.home
+        spectrogram = restore(FastPitchModel, settings.nemo_tts_spectrogram, self.device, home)
+        vocoder = restore(HifiGanModel, settings.nemo_tts_vocoder, self.device, home)
+        # The discriminators are needed for training only and are most of the archive.
+        vocoder.mpd = vocoder.msd = None
+        self._adopt(spectrogram, vocoder)
+        self._batcher = Batcher(
+            "nemo",
+            self._run,
+            limits=Limits(
+                self._settings.batch_items, _PADDED_TOKENS, self._settings.batch_patience_ms / 1000
+            ),
+            queue_limit=self._settings.queue_limit + 2 * self._settings.batch_items,
+            queue_timeout_s=self._settings.queue_timeout_s,
+        )
+
+    def warm_up(self) -> None:
+        """Speak the calibration sentence with each voice, which also measures its loudness."""
+        for speaker, voice in enumerate(self._voices):
+            audio = self._say(_CALIBRATION, 1.0, 0.0, speaker, caller="warm-up")
+            if audio.size == 0:
+                raise NotReady("the model's tokenizer does not know the calibration sentence")
+            lufs = integrated_lufs(audio, self._rate)
+            self._gains[voice.id] = gain_for(lufs)
+            log.info("voice measured", extra={"voice": voice.id, "lufs": round(lufs, 2)})
+
+    def close(self) -> None:
+        """Stop the batches and free the models."""
+        if self._batcher is not None:
+            self._batcher.close()
+        self._batcher = self._spectrogram = self._vocoder = None
+
+    def voices(self) -> Sequence[EngineVoice]:
+        """One voice per speaker of the model."""
+        return self._voices
+
+    def _gain(self, request: SynthesisRequest) -> float:
+        return self._gains[request.voice.id]
+
+    def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
+        speaker = [voice.id for voice in self._voices].index(request.voice.id)
+        pitch = float(request.parameters.get("pitch") or 0.0)
+        for part in split_phonemes(text, _LONGEST_CHARS):
+            audio = self._say(part, speed, pitch, speaker, caller=id(request))
+            if audio.size:
+                yield audio
+
+    def _adopt(self, spectrogram: Any, vocoder: Any) -> None:
+        self._spectrogram, self._vocoder = spectrogram, vocoder
+        config = spectrogram.cfg
+        self._rate = int(config.get("sample_rate") or config.preprocessor.sample_rate)
+        self._hop = int(config.get("n_window_stride") or config.preprocessor.n_window_stride)
+        self._padding = int(spectrogram.fastpitch.encoder.padding_idx)
+        self._semitones = (
+            float(config.get("pitch_mean") or _LJSPEECH_PITCH[0]),
+            float(config.get("pitch_std") or _LJSPEECH_PITCH[1]),
+        )
+        vocabulary = getattr(spectrogram, "vocab", None)
+        names = list(vocabulary.tokens) if vocabulary is not None else list(config.labels)
+        special = {f"<{word}>" for word in ("pad", "blank", "oov")}
+        self._sayable = frozenset(
+            number
+            for number, name in enumerate(names)
+            if name not in special and any(character.isalpha() for character in str(name))
+        )
+        tag = self._settings.nemo_tts_language
+        count = int(config.get("n_speakers") or 1)
+        ids = [f"speaker-{number}" for number in range(count)] if count > 1 else [_DEFAULT_SPEAKER]
+        self._voices = tuple(EngineVoice(voice, tag, frozenset({tag})) for voice in ids)
+
+    def _say(
+        self, text: str, pace: float, semitones: float, speaker: int, *, caller: object
+    ) -> Float32:
+        """The waveform of ``text``; empty where the model has no token for anything in it."""
+        if self._batcher is None:
+            raise NotReady("nemo is not loaded")
+        tokens = tuple(self._spectrogram.parse(text, normalize=False)[0].tolist())
+        if not self._sayable.intersection(tokens):
+            return np.zeros(0, np.float32)
+        mean, deviation = self._semitones
+        # Pitch is in deviations from the speaker's mean; the shift is exact at that mean.
+        shift = mean * (2 ** (semitones / 12) - 1) / deviation
+        sentence = _Sentence(tokens, pace, shift, speaker)
+        return self._batcher.submit(sentence, length=len(tokens), caller=caller)
+
+    def _run(self, batch: list[_Sentence]) -> list[Float32]:
+        """Waveforms of a batch, each cut to its own length.
+
+        Raises:
+            OutOfMemory: the device is full.
+        """
+        import torch
+
+        longest = max(len(sentence.tokens) for sentence in batch)
+        ids = torch.full((len(batch), longest), self._padding, dtype=torch.long)
+        for row, sentence in enumerate(batch):
+            ids[row, : len(sentence.tokens)] = torch.tensor(sentence.tokens)
+        column = {"dtype": torch.float32, "device": self.device}
+        speakers = torch.tensor([s.speaker for s in batch], device=self.device)
+        try:
+            with torch.inference_mode():
+                mel, frames, *_ = self._spectrogram.fastpitch.infer(
+                    text=ids.to(self.device),
+                    pace=torch.tensor([[s.pace] for s in batch], **column),
+                    pitch=torch.tensor([[s.pitch] for s in batch], **column),
+                    speaker=speakers if len(self._voices) > 1 else None,
+                )
+                # What follows a sentence's own frames is padding of others: the vocoder reads
+                # zeros there, as it does beyond the end of a single spectrogram.
+                kept = torch.arange(mel.shape[2], device=mel.device)[None, :] < frames[:, None]
+                mel = mel * kept[:, None, :]
+                sound = self._vocoder.convert_spectrogram_to_audio(spec=mel).float().cpu().numpy()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            free_cached_memory(self.device)
+            raise OutOfMemory from error
+        return [
+            np.array(wave[: count * self._hop], np.float32)
+            for wave, count in zip(sound, frames.tolist(), strict=True)
+        ]
