@@ -58,6 +58,11 @@ class FishSettings(CommonSettings):
     fish_local_voices: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description=f"Voices of the server's references folder, {_VOICES}"
     )
+    fish_early_sound: bool = Field(
+        default=False,
+        description="true: the first sentence of an answer from Fish is sent on while it arrives. "
+        "It is heard sooner; where it breaks off, the next engine has to say it again.",
+    )
     fish_connect_timeout_s: float = Field(
         default=3.0, gt=0, description="Longest wait for a connection to Fish, seconds."
     )

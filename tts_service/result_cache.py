@@ -109,6 +109,7 @@ class ResultCache:
             voice=choice.voice.id,
             pieces=[[piece.text, piece.pause_s] for piece in pieces],
             reference=None if reference is None else reference.audio,
+            transcript="" if reference is None else reference.transcript,
             method=engine.spec.cloning,
             speed=speed,
             parameters=parameters,

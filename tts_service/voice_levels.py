@@ -18,6 +18,12 @@ class VoiceLevels:
         self._lock = threading.Lock()
         self._measured: dict[str, tuple[float, float]] = {}
 
+    def known(self, voice: str) -> float | None:
+        """The factor for ``voice`` where its level stands; None where it must be heard first."""
+        with self._lock:
+            seconds, lufs = self._measured.get(voice, (0.0, 0.0))
+        return gain_for(lufs) if seconds >= _ENOUGH_S else None
+
     def gain(self, voice: str, samples: Float32, sample_rate: int) -> float:
         """The factor for ``samples`` of ``voice``, which also teach it while it is not known."""
         with self._lock:

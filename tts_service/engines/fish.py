@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from shared.clients.breaker import CircuitBreaker
 from shared.errors import InvalidRequest, NotReady
 from shared.pcm import Float32
-from shared.samples import pcm16_to_float, resample
+from shared.samples import Resampler, pcm16_to_float, resample
 from tts_service.engines.base import (
     EngineVoice,
     PreparedVoice,
@@ -27,6 +27,7 @@ from tts_service.engines.fish_wav import WavReader
 from tts_service.engines.waveform import WaveformEngine
 from tts_service.fish_settings import FishSettings
 from tts_service.languages import resolve
+from tts_service.streamed import steady
 from tts_service.voice_levels import VoiceLevels
 
 _LONGEST_SENTENCE_S = 300.0
@@ -34,7 +35,8 @@ _LONGEST_SENTENCE_S = 300.0
 
 class FishEngine(WaveformEngine):
     """Speaks through a Fish server. A sentence is given out when it has arrived whole: where an
-    answer is cut, nothing of the broken sentence was heard and another engine can speak it.
+    answer is cut, nothing of the broken sentence was heard and another engine can speak it. Later
+    sentences arrive while the earlier ones are heard, so only the first one costs time.
 
     Args:
         connection: to the server.
@@ -42,6 +44,7 @@ class FishEngine(WaveformEngine):
         circuit: closed while the server answers.
         voices: ``(voice, reference id or None)``, the default first.
         references: prepares recordings to follow.
+        early_sound: give out the first sentence as it arrives, once its voice's level is known.
     """
 
     device = "remote"
@@ -53,6 +56,7 @@ class FishEngine(WaveformEngine):
         circuit: Circuit,
         voices: Sequence[tuple[EngineVoice, str | None]],
         references: FishReferences,
+        early_sound: bool,
     ) -> None:
         self._connection = connection
         self._model = model
@@ -60,6 +64,7 @@ class FishEngine(WaveformEngine):
         self._voices = tuple(voice for voice, _ in voices)
         self._reference_ids = {voice.id: reference for voice, reference in voices}
         self._references = references
+        self._early_sound = early_sound
         self._levels = VoiceLevels()
 
     def close(self) -> None:
@@ -74,6 +79,13 @@ class FishEngine(WaveformEngine):
         """See :meth:`TtsEngine.prepare`; the recording goes to the server with each sentence."""
         return self._references.prepare(reference)
 
+    def fingerprint(self) -> Mapping[str, object]:
+        """Which server and which of its voices: names may be given to others later."""
+        return {
+            "server": self._connection.url,
+            "voices": {name: reference or "" for name, reference in self._reference_ids.items()},
+        }
+
     @abstractmethod
     def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:
         """The body of ``POST /v1/tts``, without the voice."""
@@ -82,21 +94,54 @@ class FishEngine(WaveformEngine):
         # It is known only when there is sound: see _render.
         return 1.0
 
+    def _utterances(
+        self, text: str, request: SynthesisRequest, speed: float, factor: float
+    ) -> Generator[Iterable[Float32], None, None]:
+        level = self._levels.known(_voice_of(request))
+        first = request.progress.piece == 0
+        if not (self._early_sound and first and level is not None and factor == 1.0):
+            yield from super()._utterances(text, request, speed, factor)
+        elif _speakable(text):
+            arriving = self._arriving(self._whole_body(text, request, speed), level)
+            with closing(arriving):
+                yield steady(arriving, self.spec.sample_rate)
+
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
-        parameters = parameters_of(request.parameters)
-        if not any(character.isalnum() for character in text):
+        if not _speakable(text):
             return
+        samples, rate = self._fetch(self._whole_body(text, request, speed))
+        level = self._levels.gain(_voice_of(request), samples, rate)
+        yield resample(samples * np.float32(level), rate, self.spec.sample_rate)
+
+    def _whole_body(self, text: str, request: SynthesisRequest, speed: float) -> dict[str, Any]:
+        """The body of ``POST /v1/tts``.
+
+        Raises:
+            InvalidRequest: a parameter is out of its range.
+        """
+        parameters = parameters_of(request.parameters)
         body = self._body(request, with_emotion(text, parameters.emotion, self._model), speed)
         if request.prepared is not None:
             body["references"] = [request.prepared.data.body(parameters.reference_text)]
-            voice = request.prepared.id
-        else:
-            if (reference_id := self._reference_ids[request.voice.id]) is not None:
-                body["reference_id"] = reference_id
-            voice = request.voice.id
-        samples, rate = self._fetch(body)
-        level = self._levels.gain(voice, samples, rate)
-        yield resample(samples * np.float32(level), rate, self.spec.sample_rate)
+        elif (reference_id := self._reference_ids[request.voice.id]) is not None:
+            body["reference_id"] = reference_id
+        return body
+
+    def _arriving(self, body: dict[str, Any], level: float) -> Generator[Float32, None, None]:
+        """The sound of one sentence as it comes, at the engine's sample rate."""
+        reader = WavReader(self._connection.name, _LONGEST_SENTENCE_S)
+        resampler: Resampler | None = None
+        with self._circuit.call():
+            with closing(self._connection.speak(body)) as parts:
+                for part in parts:
+                    samples = pcm16_to_float(reader.feed(part))
+                    if samples.size:
+                        rate = reader.sample_rate or self.spec.sample_rate
+                        resampler = resampler or Resampler(rate, self.spec.sample_rate)
+                        yield resampler.feed(samples) * np.float32(level)
+            reader.finish()
+        if resampler is not None:
+            yield resampler.flush() * np.float32(level)
 
     def _fetch(self, body: dict[str, Any]) -> tuple[Float32, int]:
         """The sound of one sentence, shape ``(n,)``, and its sample rate, Hz.
@@ -113,6 +158,15 @@ class FishEngine(WaveformEngine):
 
 
 _NOTHING = np.zeros(0, np.int16)
+
+
+def _speakable(text: str) -> bool:
+    """Whether there is something to say: marks alone would cost a request."""
+    return any(character.isalnum() for character in text)
+
+
+def _voice_of(request: SynthesisRequest) -> str:
+    return request.voice.id if request.prepared is None else request.prepared.id
 
 
 def timeouts_of(settings: FishSettings) -> Timeouts:

@@ -58,6 +58,7 @@ class FishApiEngine(FishEngine):
             circuit_of(_NAME, settings),
             voices_of(settings.fish_voices, "fish-default", languages),
             FishReferences("mp3"),
+            settings.fish_early_sound,
         )
         self._spec = EngineSpec(
             name=_NAME,

@@ -77,6 +77,9 @@ class FishConnection:
         headers: sent with every request.
         timeouts: of one sentence.
         proxies: whether the environment's proxies and certificates are used.
+
+    Attributes:
+        name, url: as given.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class FishConnection:
         proxies: bool,
     ) -> None:
         self.name = name
-        self._url = url
+        self.url = url
         self._timeouts = timeouts
         self._session = requests.Session()
         self._session.trust_env = proxies
@@ -111,7 +114,7 @@ class FishConnection:
         """
         try:
             response = self._session.get(
-                f"{self._url}/v1/health",
+                f"{self.url}/v1/health",
                 timeout=(self._timeouts.connect, self._timeouts.first),
                 allow_redirects=False,
             )
@@ -137,7 +140,7 @@ class FishConnection:
         started = time.monotonic()
         try:
             response = self._session.post(
-                f"{self._url}/v1/tts",
+                f"{self.url}/v1/tts",
                 data=ormsgpack.packb(body),
                 headers={"Content-Type": "application/msgpack"},
                 timeout=(self._timeouts.connect, self._timeouts.first),

@@ -61,6 +61,7 @@ class FishLocalEngine(FishEngine):
             circuit_of(_NAME, settings),
             voices_of(settings.fish_local_voices, "fish-local-default", self._languages),
             FishReferences("wav"),
+            settings.fish_early_sound,
         )
 
     @property
@@ -91,10 +92,7 @@ class FishLocalEngine(FishEngine):
         """Speak a sentence with the default voice: its sample rate and loudness are known then."""
         voice = self._voices[0]
         request = SynthesisRequest((Piece(_CALIBRATION),), voice.language, voice)
-        body = self._body(request, _CALIBRATION, 1.0)
-        if (reference_id := self._reference_ids[voice.id]) is not None:
-            body["reference_id"] = reference_id
-        samples, self._rate = self._fetch(body)
+        samples, self._rate = self._fetch(self._whole_body(_CALIBRATION, request, 1.0))
         self._levels.gain(voice.id, samples, self._rate)
 
     def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:

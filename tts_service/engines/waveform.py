@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 
 import numpy as np
 
@@ -57,16 +58,15 @@ class WaveformEngine(TtsEngine):
             for index, piece in enumerate(request.pieces):
                 said = False
                 progress.piece, progress.begun = index, False
-                for waveform in self._render(piece.text, request, model_speed):
-                    body = trim(waveform, rate)
-                    if body.size == 0:
-                        continue
-                    if not np.isfinite(body).all():
-                        raise EngineFailure(f"{self.spec.name}: the model returned invalid samples")
-                    sound = fade(stretch(body, rate, factor), rate) * np.float32(gain)
-                    progress.begun = said = spoken = True
-                    yield to_pcm16(np.concatenate((silence(pause_s, rate), sound)))
-                    pause_s = _SPLIT_PAUSE_S / request.speed
+                made = self._utterances(piece.text, request, model_speed, factor)
+                with closing(made) as utterances:
+                    for utterance in utterances:
+                        for sound in utterance:
+                            progress.begun = said = spoken = True
+                            before = silence(pause_s, rate)
+                            yield to_pcm16(np.concatenate((before, sound * np.float32(gain))))
+                            pause_s = 0.0
+                        pause_s = _SPLIT_PAUSE_S / request.speed
                 if said:
                     pause_s = piece.pause_s / request.speed
         except MeshError:
@@ -88,3 +88,17 @@ class WaveformEngine(TtsEngine):
                 param="text",
                 code="unspeakable_text",
             )
+
+    def _utterances(
+        self, text: str, request: SynthesisRequest, speed: float, factor: float
+    ) -> Generator[Iterable[Float32], None, None]:
+        """What :meth:`_render` makes of ``text``, each without the silence around it, ``factor``
+        times as fast, faded at both ends, in one or several chunks."""
+        rate = self.spec.sample_rate
+        for waveform in self._render(text, request, speed):
+            body = trim(waveform, rate)
+            if body.size == 0:
+                continue
+            if not np.isfinite(body).all():
+                raise EngineFailure(f"{self.spec.name}: the model returned invalid samples")
+            yield (fade(stretch(body, rate, factor), rate),)
