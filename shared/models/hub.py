@@ -2,7 +2,7 @@
 
 ``<cache>/models--organisation--name/`` holds ``blobs``, ``snapshots/<commit>`` and ``refs``, so
 that every library which knows that layout finds the files; ``<cache>`` is ``HF_HUB_CACHE``, else
-``HF_HOME/hub``, else ``<home>/huggingface/hub``. A record beside it says what was verified:
+``HF_HOME/hub``, else ``<home>/models/hub/hub``. A record beside it says what was verified:
 ``<cache>/.voicemesh/organisation--name.json``.
 """
 
@@ -37,7 +37,7 @@ def cache_folder(home: Path, environment: Mapping[str, str] | None = None) -> Pa
         return Path(folder).expanduser()
     if folder := known.get("HF_HOME"):
         return Path(folder).expanduser() / "hub"
-    return home / "huggingface" / "hub"
+    return home / "models" / "hub" / "hub"
 
 
 def locate(repo_id: str, filename: str, settings_home: Path) -> Path:

@@ -246,7 +246,7 @@ def _explained(repo_id: str, error: Exception) -> NotReady:
         )
     return NotReady(
         f"model '{repo_id}': the hub could not be reached ({type(error).__name__}); what has come "
-        "is kept. Without a network, copy the folder huggingface of VOICEMESH_HOME from a machine "
+        "is kept. Without a network, copy models/hub of VOICEMESH_HOME from a machine "
         "that has the model",
         code="hub_unreachable",
     )

@@ -89,7 +89,7 @@ class TestLocate:
 
     def test_where_the_cache_is(self, tmp_path: Path) -> None:
         home = tmp_path / "home"
-        assert hub.cache_folder(home, {}) == home / "huggingface" / "hub"
+        assert hub.cache_folder(home, {}) == home / "models" / "hub" / "hub"
         assert hub.cache_folder(home, {"HF_HOME": "/a"}) == Path("/a/hub")
         assert hub.cache_folder(home, {"HF_HOME": "/a", "HF_HUB_CACHE": "/b"}) == Path("/b")
 
@@ -321,7 +321,7 @@ class TestRefusals:
         assert "No space left" in error.message
 
     def test_a_folder_that_cannot_be_written(self, fake_hub: FakeHub, tmp_path: Path) -> None:
-        (tmp_path / "huggingface").write_text("a file where a folder should be")
+        (tmp_path / "models").write_text("a file where a folder should be")
         assert self.refused(tmp_path).code == "model_not_writable"
 
     def test_a_client_that_is_not_installed(
