@@ -185,8 +185,10 @@ class XttsEngine(TtsEngine):
         pause_s = LEAD_S
         spoken = False
         latents, gain = self._voice_of(request)
-        for piece in request.pieces:
+        progress = request.progress
+        for index, piece in enumerate(request.pieces):
             said = False
+            progress.piece, progress.begun = index, False
             for part in parts_of(piece.text, language, self._count_tokens):
                 with closing(
                     self._part(part, language, latents, speed, request.parameters)
@@ -194,7 +196,7 @@ class XttsEngine(TtsEngine):
                     for chunk in _stretched(steady(sound, rate), rate, factor):
                         quiet = silence(pause_s, rate)
                         pause_s = 0.0
-                        said = spoken = True
+                        progress.begun = said = spoken = True
                         yield to_pcm16(np.concatenate((quiet, chunk * np.float32(gain))))
             if said:
                 pause_s = piece.pause_s / request.speed
