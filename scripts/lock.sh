@@ -29,3 +29,19 @@ for service in tts stt agent; do
   resolve "requirements/$service.lock" pyproject.toml --extra "$service" \
     -c requirements/build.lock -c requirements/embedded.lock "$@"
 done
+
+# The torch engines. torch itself is installed first, from whichever build suits the machine, and
+# brings the CUDA libraries that it wants: neither may be pinned here to those of another build.
+of_torch=(
+  torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti
+  nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand
+  nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink
+  nvidia-nvshmem-cu13 nvidia-nvtx
+)
+for set_name in engines nemo-tts parakeet xtts; do
+  extras=(--extra "$set_name")
+  if [ "$set_name" = engines ]; then extras+=(--extra embedded --extra dev); fi
+  # NeMo's lightning pins old versions of common packages, so that these locks stand alone.
+  resolve "requirements/$set_name.lock" pyproject.toml "${extras[@]}" \
+    "${of_torch[@]/#/--no-emit-package=}" -c requirements/build.lock "$@"
+done
