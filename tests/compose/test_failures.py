@@ -1,0 +1,152 @@
+"""Containers that are killed or stopped, and what the callers of the mesh got."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+import requests
+import websocket
+
+from tests.compose.callers import check_error
+from tests.compose.conftest import say
+from tests.compose.sounds import wav_seconds
+from tests.compose.test_dialects import TEXT, connect
+
+LONG = (
+    "En un lugar de la Mancha, de cuyo nombre no quiero acordarme, no ha mucho tiempo que vivía un "
+    "hidalgo de los de lanza en astillero, adarga antigua, rocín flaco y galgo corredor. "
+    "Una olla de algo más vaca que carnero, salpicón las más noches, y algún palomino de "
+    "añadidura los domingos, consumían las tres partes de su hacienda."
+)
+"""Some twenty seconds of speech of the slower engine: time enough to break something."""
+DEATHS = {
+    "tts": ("/synthesize", {"json": {"text": TEXT}}),
+    "stt": ("/transcribe", {"files": {"audio_file": ("q.wav", b"RIFF")}}),
+    "voice-agent": ("/api/converse", {"files": {"audio_file": ("q.wav", b"RIFF")}}),
+}
+UPSTREAM = {"tts": "tts", "stt": "stt", "voice-agent": "agent"}
+
+
+@pytest.mark.parametrize("service", DEATHS)
+def test_a_dead_service_is_named_and_the_others_work_on(mesh, service, request):
+    mesh.docker("kill", mesh.container(service))
+    path, asked = DEATHS[service]
+    got = [check_error(requests.post(f"{mesh.url}{path}", timeout=60, **asked)) for _ in range(5)]
+    say(request, f"{service} killed: {path} answers {got[0]}")
+    assert set(got) == {"502 upstream_unavailable"}
+    ready = requests.get(f"{mesh.url}/readyz", timeout=60)
+    assert ready.status_code == 503
+    assert ready.json()["upstreams"] == {
+        name: "not_ready" if name == UPSTREAM[service] else "ready" for name in UPSTREAM.values()
+    }
+    assert requests.get(f"{mesh.url}/v1/models", timeout=60).json()["unavailable"] == [
+        UPSTREAM[service]
+    ]
+    if service != "tts":
+        spoken = requests.post(f"{mesh.url}/synthesize", json={"text": TEXT}, timeout=60)
+        assert wav_seconds(spoken.content) > 1
+    seconds = mesh.up()
+    say(request, f"{service} started again: whole after {seconds:.1f} s")
+
+
+def test_a_socket_of_a_dead_service_says_so_and_closes(mesh):
+    mesh.docker("kill", mesh.container("voice-agent"))
+    socket = connect(mesh, "/ws")
+    assert json.loads(socket.recv())["error"]["code"] == "upstream_unavailable"
+    opcode, payload = socket.recv_data()
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    assert int.from_bytes(payload[:2], "big") == 1011
+
+
+def test_speech_that_is_cut_off_does_not_look_whole(mesh):
+    answer = requests.post(
+        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, stream=True, timeout=120
+    )
+    pieces = answer.iter_content(None)
+    next(pieces)
+    mesh.docker("kill", mesh.container("tts"))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        list(pieces)
+
+
+def test_a_socket_that_is_cut_off_ends_with_an_error(mesh):
+    socket = connect(mesh, "/ws/tts")
+    socket.send(json.dumps({"text": LONG, "language": "es"}))
+    while not isinstance(socket.recv(), bytes):
+        pass
+    mesh.docker("kill", mesh.container("tts"))
+    seen = []
+    while True:
+        opcode, payload = socket.recv_data()
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            break
+        if opcode == websocket.ABNF.OPCODE_TEXT:
+            seen.append(json.loads(payload))
+    assert "error" in seen[-1]
+    assert int.from_bytes(payload[:2], "big") == 1011
+
+
+def test_without_the_gateway_nothing_answers_and_it_comes_back(mesh):
+    mesh.docker("kill", mesh.container("gateway"))
+    for port in (mesh.gateway, mesh.tts, mesh.stt):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{port}/livez", timeout=10)
+    mesh.up()
+    assert requests.get(f"{mesh.url}/readyz", timeout=30).status_code == 200
+
+
+def test_a_worker_that_crashes_is_replaced_inside_its_container(mesh):
+    container = mesh.container("tts")
+    before = mesh.inspect(container)["State"]["StartedAt"]
+    mesh.python(
+        container,
+        "import os, pathlib, signal\n"
+        "def parent(pid): return int(pathlib.Path(f'/proc/{pid}/stat').read_text()"
+        ".rpartition(')')[2].split()[1])\n"
+        "pids = [int(p.name) for p in pathlib.Path('/proc').glob('[0-9]*')]\n"
+        "master = next(p for p in sorted(pids) if parent(p) == 1)\n"
+        "os.kill(next(p for p in pids if parent(p) == master), signal.SIGKILL)",
+    )
+    mesh.wait_ready()
+    spoken = requests.post(f"{mesh.url}/synthesize", json={"text": TEXT}, timeout=120)
+    assert wav_seconds(spoken.content) > 1
+    assert mesh.inspect(mesh.container("tts"))["State"]["StartedAt"] == before
+
+
+def test_a_stop_lets_what_is_being_spoken_end(mesh, request):
+    answer = requests.post(
+        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, stream=True, timeout=120
+    )
+    pieces = answer.iter_content(None)
+    came = next(pieces)
+    container = mesh.container("tts")
+    stopping = threading.Thread(target=mesh.compose, args=("stop", "tts"))
+    stopping.start()
+    came += b"".join(pieces)
+    stopping.join()
+    state = mesh.inspect(container)["State"]
+    assert state["ExitCode"] == 0, "killed, or ended badly"
+    mesh.up()
+    again = requests.post(
+        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, timeout=240
+    )
+    say(request, f"stopped while speaking: all {wav_seconds(came):.1f} s of speech came")
+    assert wav_seconds(came) == pytest.approx(wav_seconds(again.content), rel=0.02)
+
+
+def test_without_ollama_the_embedded_model_answers_and_says_so(mesh, question):
+    mesh.compose("stop", "ollama")
+    try:
+        answer = requests.post(
+            f"{mesh.url}/api/converse",
+            files={"audio_file": ("question.wav", question)},
+            headers={"Accept": "application/json"},
+            timeout=240,
+        ).json()
+        assert answer["llm_engine"] == "embedded"
+        assert [passed["engine"] for passed in answer["llm_passed_over"]] == ["ollama"]
+        assert answer["llama"] and answer["audio"]
+    finally:
+        mesh.compose("start", "ollama")
