@@ -12,10 +12,15 @@ from typing import Protocol
 import numpy as np
 
 from shared.errors import (
+    ClientGone,
     EngineFailure,
+    InvalidRequest,
     MeshError,
+    NotFound,
     NotReady,
     RateLimited,
+    TooLarge,
+    UnsupportedMedia,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -31,7 +36,9 @@ log = logging.getLogger(__name__)
 
 FALLS_BACK = (EngineFailure, UpstreamUnavailable, UpstreamTimeout, RateLimited, NotReady)
 """Failures of an engine, which another one may not have. What is wrong with a request is wrong for
-every engine, and a full queue is answered with when to come back."""
+every engine, and a full queue at the first one is answered with when to come back."""
+
+_ABOUT_THE_REQUEST = (InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 
 _FALSE_START_PAUSE_S = 0.3
 """Silence before a sentence that another engine speaks anew because the first one broke off in it;
@@ -91,7 +98,7 @@ class SpeechChain(Iterator[Pcm16]):
         self._hops = list(skipped)
         self._counted = 0
         self._pending: list[Pcm16] = []
-        self._attempt = self._next_attempt(None)
+        self._attempt = self._next_attempt(None, None)
         self._chunks = iter(self._attempt.stream.chunks)
         self.format = self._attempt.stream.format
         self.engine = self._attempt.stream.engine
@@ -158,17 +165,26 @@ class SpeechChain(Iterator[Pcm16]):
             raise fault
         failed = self._attempt.stream.engine
         self._note(failed, fault)
-        return self._next_attempt(pieces)
+        return self._next_attempt(pieces, fault)
 
-    def _next_attempt(self, pieces: tuple[Piece, ...] | None) -> Attempt:
+    def _next_attempt(self, pieces: tuple[Piece, ...] | None, fault: MeshError | None) -> Attempt:
+        """The next engine that gives a first chunk; ``fault`` is what ended the one before."""
         while True:
             choice = self._choices.popleft()
             try:
                 return self._begin(choice, pieces)
-            except FALLS_BACK as fault:
-                if not self._choices:
+            except ClientGone:
+                raise
+            except MeshError as error:
+                if fault is None and not isinstance(error, FALLS_BACK):
                     raise
-                self._note(choice.engine, fault)
+                # The engine that was asked first took the request: what a stand-in cannot do with
+                # it is no fault of the caller's.
+                if not isinstance(error, _ABOUT_THE_REQUEST):
+                    fault = error
+                if not self._choices:
+                    raise fault or error from None
+                self._note(choice.engine, error)
 
     def _note(self, engine: str, fault: MeshError) -> None:
         self._hops.append(Hop(engine, fault.code))

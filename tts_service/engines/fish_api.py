@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 _NAME = "fish-api"
 _HONOURED = frozenset(
-    {"speed", "temperature", "top_p", "chunk_length", "latency", "reference_text"}
+    {
+        "speed",
+        "temperature",
+        "top_p",
+        "chunk_length",
+        "repetition_penalty",
+        "latency",
+        "reference_text",
+    }
 )
 
 

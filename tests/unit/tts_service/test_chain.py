@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.errors import (
+    ClientGone,
     EngineFailure,
     InvalidRequest,
     MeshError,
@@ -146,6 +147,36 @@ def test_the_last_failure_is_the_answer_where_nobody_is_left(make_app: AppFactor
     ]
     with pytest.raises(RateLimited, match="later"):
         service_of(make_app(*engines)).speak(SpeechJob(TEXT))
+
+
+@pytest.mark.parametrize("fault", [InvalidRequest("not by me"), Overloaded("full")])
+def test_a_stand_in_that_cannot_do_it_is_passed_over(
+    make_app: AppFactory, fault: MeshError
+) -> None:
+    down = UpstreamUnavailable("down", code="http_500")
+    engines = [Failing("one", down), Failing("two", fault), FakeEngine("three")]
+    stream = service_of(make_app(*engines)).speak(SpeechJob(TEXT))
+    assert spoken(read(stream)) == SENTENCES
+    assert stream.headers["X-Fallback"] == f"one; reason=http_500, two; reason={fault.code}"
+
+
+def test_what_a_stand_in_cannot_do_is_not_held_against_the_caller(make_app: AppFactory) -> None:
+    down = UpstreamUnavailable("down", code="http_500")
+    engines = [Failing("one", down), Failing("two", InvalidRequest("not by me"))]
+    with pytest.raises(UpstreamUnavailable, match="down"):
+        service_of(make_app(*engines)).speak(SpeechJob(TEXT))
+
+
+def test_a_listener_who_has_left_is_not_looked_after(make_app: AppFactory) -> None:
+    spare = FakeEngine("two")
+    with pytest.raises(ClientGone):
+        service_of(make_app(Failing("one", ClientGone("left")), spare)).speak(SpeechJob(TEXT))
+    stream = service_of(make_app(Failing("one", ClientGone("left"), at=1), spare)).speak(
+        SpeechJob(TEXT)
+    )
+    with pytest.raises(ClientGone):
+        read(stream)
+    assert spare.rendered == 0
 
 
 @pytest.mark.parametrize("at", [1, 2])

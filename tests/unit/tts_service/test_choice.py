@@ -112,3 +112,17 @@ def test_a_sample_needs_an_engine_that_can_follow_it() -> None:
 
 def test_choices_are_plain_values() -> None:
     assert choose(Wish("en"), [SMALL]) == [Choice("small", SMALL.voices[0], "en-us")]
+
+
+def test_a_voice_speaks_languages_that_are_not_its_own() -> None:
+    tags = frozenset({"en-us", "es", "pt-br"})
+    spec = EngineSpec(
+        name="cloner", model="m", licence="CC0-1.0", commercial_use=True, languages=tags
+    )
+    ana = EngineVoice("ana", "es", tags)
+    cloner = Offer(spec, (EngineVoice("bob", "en-us", tags), ana))
+    assert choose(Wish("pt"), [cloner])[0] == Choice("cloner", cloner.voices[0], "pt-br")
+    assert choose(Wish("es"), [cloner])[0] == Choice("cloner", ana, "es")
+    # As preferred, it goes before an engine with a native voice.
+    native = offer("native", ("pf_dora", "pt-br", "female"))
+    assert [c.engine for c in choose(Wish("pt"), [cloner, native])] == ["cloner", "native"]
