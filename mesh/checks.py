@@ -50,6 +50,7 @@ def examine() -> Iterator[Finding]:
         yield from _engines(member)
     yield from _models(models, home)
     yield _disk(models, home)
+    yield from _caches()
     for spec in services:
         yield _port(spec)
     yield from _optional()
@@ -112,6 +113,25 @@ def _disk(names: list[str], home: Path) -> Finding:
         fix = "free some space, or set VOICEMESH_HOME to another disk"
         return Finding("disk", "problem", f"{text}; {needed // _MIB:,} MiB are needed", fix)
     return Finding("disk", "ok", text)
+
+
+def _caches() -> Iterator[Finding]:
+    from shared.caches import open_cache
+
+    settings = load_settings(MEMBERS[0])
+    for variable, name in (("CACHE_URL", "result"), ("VOICE_CACHE_URL", "voice")):
+        url = str(setting(settings, variable))
+        try:
+            cache = open_cache(url, name=name, home=settings.home, max_bytes=_MIB)
+        except MeshError as error:
+            what, _, fix = error.message.partition(": pip install ")
+            command = f"{sys.executable} -m pip install {fix}" if fix else "edit .env"
+            yield Finding(f"{name} cache", "problem", what, command)
+            continue
+        kind = url.partition(":")[0] if cache is not None else "none"
+        if cache is not None:
+            cache.close()
+        yield Finding(f"{name} cache", "ok", kind)
 
 
 def _port(spec: ServiceSpec) -> Finding:

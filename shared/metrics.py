@@ -89,7 +89,10 @@ CIRCUIT_OPEN = Gauge(
     ["engine"],
 )
 CACHE_EVENTS = Counter(
-    "voice_cache_events_total", "Cache look-ups: hit, miss, error.", ["cache", "event"]
+    "voice_cache_events_total",
+    "Cache look-ups (hit, miss), failures (error), calls answered without the store because it is "
+    "down (skipped), and values not kept because it is too slow (dropped).",
+    ["cache", "event"],
 )
 VALIDATION_ERRORS = Counter(
     "voice_validation_errors_total", "Requests refused as wrong.", ["route", "code"]

@@ -28,7 +28,7 @@ _HEADERS_NOTE = (
     "Headers of the answer: `X-Engine`, `X-Voice`, `X-Language`, `X-Sample-Rate`; "
     "`X-Voice-Method` and `X-Voice-Similarity` where a sample was followed; `X-Fallback` where "
     "another engine answered than the preferred one; `X-Ignored-Parameters` for what the engine "
-    "cannot honour."
+    "cannot honour; `X-Cache` (`hit` or `miss`) where finished answers are kept."
 )
 
 

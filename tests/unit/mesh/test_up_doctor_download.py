@@ -220,6 +220,18 @@ def test_ports_of_the_doctor(taken, monkeypatch):
     assert checks._port(spec).verdict == "ok"
 
 
+def test_caches_of_the_doctor(monkeypatch):
+    assert [finding.text for finding in checks._caches()] == ["none", "disk"]
+    monkeypatch.setenv("CACHE_URL", "tape:")
+    monkeypatch.setenv("VOICE_CACHE_URL", "redis://:secret@host/0")
+    monkeypatch.setattr("shared.caches.find_spec", lambda _: None)
+    unknown, missing = checks._caches()
+    assert unknown.verdict == missing.verdict == "problem"
+    assert "disk:" in unknown.text
+    assert missing.fix.endswith("-m pip install -e '.[cache-redis]'")
+    assert "secret" not in missing.text + missing.fix
+
+
 def test_too_little_disk_is_a_problem(monkeypatch, tmp_path):
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: type("U", (), {"free": 1 << 20})())
     finding = checks._disk(["whisper-base"], tmp_path / "not" / "yet")
