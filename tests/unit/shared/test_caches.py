@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import shutil
 import signal
@@ -206,6 +207,29 @@ def test_disk_outlives_the_process(tmp_path: Path) -> None:
         cache.put(KEY, b"kept")
     with DiskCache(tmp_path, MIB) as cache:
         assert cache.get(KEY) == b"kept"
+
+
+def _use(folder: Path, worker: int) -> None:
+    with DiskCache(folder, 4 * MIB) as cache:
+        for n in range(150):
+            key = cache_key(n=n % 40)
+            cache.put(key, bytes([n % 40]) * 40_000)
+            found = cache.get(key)
+            assert found is None or found == bytes([n % 40]) * 40_000
+        cache.put(cache_key(worker=worker), b"done")
+
+
+def test_processes_share_a_folder(tmp_path: Path) -> None:
+    """As the containers of one machine share a volume."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_use, args=(tmp_path, n)) for n in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(100)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    with DiskCache(tmp_path, 4 * MIB) as cache:
+        assert [cache.get(cache_key(worker=n)) for n in range(3)] == [b"done"] * 3
 
 
 class Evil:
