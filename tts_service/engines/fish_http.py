@@ -196,7 +196,9 @@ class FishConnection:
         if isinstance(error, requests.Timeout):
             return UpstreamTimeout(f"{self.name} did not answer in time", code="no_answer")
         if isinstance(error, requests.exceptions.SSLError):
-            return UpstreamUnavailable(f"{self.name} has no valid certificate", code="tls_failure")
+            return UpstreamUnavailable(
+                f"{self.name} cannot be reached securely", code="tls_failure"
+            )
         causes = _causes(error)
         if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
             return UpstreamUnavailable(f"{self.name} is not running", code="connection_refused")

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+import requests
 from prometheus_client import REGISTRY
 
 from shared.cancellation import watching
@@ -94,6 +95,25 @@ def test_a_server_that_is_not_there(server: FishServer, make: Make) -> None:
 def test_a_name_that_does_not_exist(api: FishServer, make: Make) -> None:
     raised = failure(make(api, fish_api_url="http://no-such-host.invalid"))
     assert raised.code == "unreachable"
+
+
+def test_a_connection_that_is_not_secure(api: FishServer, make: Make) -> None:
+    """A key goes to nobody who cannot show whom it is talking to."""
+    raised = failure(make(api, fish_api_url=api.url.replace("http:", "https:")))
+    assert raised.code == "tls_failure"
+    assert not api.received
+
+
+def test_a_network_that_swallows_packets(api: FishServer, make: Make) -> None:
+    engine = make(api)
+
+    def swallowed(*_: object, **__: object) -> None:
+        raise requests.ConnectTimeout
+
+    engine._connection._session.post = swallowed  # type: ignore[method-assign,assignment]
+    raised = failure(engine)
+    assert isinstance(raised, UpstreamTimeout)
+    assert raised.code == "connect_timeout"
 
 
 def test_neither_key_nor_text_is_told(
