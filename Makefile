@@ -8,10 +8,10 @@ COVERAGE ?= 90
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run download doctor test check fmt bench docs lock clean embedded dev
+.PHONY: help run download doctor test test-engines check fmt bench docs lock clean embedded dev
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: embedded ## Install, prepare the models, start the mesh; Ctrl-C stops it
 	@exec $(BIN)/mesh up $(ARGS)
@@ -25,6 +25,9 @@ doctor: embedded ## Say what is missing and the command that fixes it
 test: check ## Checks, then all tests; fails under 90 % coverage
 	@$(BIN)/mesh download
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
+
+test-engines: ## Tests of the torch engines, in their own environment (gigabytes, kept outside)
+	@$$(scripts/setup_engines.sh) -m pytest -o filterwarnings=default -m engines tests $(ARGS)
 
 check: dev ## Lint, formatting, types, layers, generated documentation
 	@$(BIN)/ruff check .

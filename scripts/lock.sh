@@ -38,10 +38,14 @@ of_torch=(
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink
   nvidia-nvshmem-cu13 nvidia-nvtx
 )
+# C extensions that NeMo asks for and that nothing here imports: Japanese pronunciation, and the text
+# normaliser's differences. They would need a compiler wherever the engines are installed.
+unused=(pyopenjtalk cdifflib)
 for set_name in engines nemo-tts parakeet xtts; do
   extras=(--extra "$set_name")
   if [ "$set_name" = engines ]; then extras+=(--extra embedded --extra dev); fi
   # NeMo's lightning pins old versions of common packages, so that these locks stand alone.
   resolve "requirements/$set_name.lock" pyproject.toml "${extras[@]}" \
-    "${of_torch[@]/#/--no-emit-package=}" -c requirements/build.lock "$@"
+    "${of_torch[@]/#/--no-emit-package=}" "${unused[@]/#/--no-emit-package=}" \
+    -c requirements/build.lock "$@"
 done

@@ -13,33 +13,49 @@ from shared.metrics import GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION
 log = logging.getLogger(__name__)
 
 
-def resolve_torch_device(wanted: str) -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:1`` → the device that torch will use.
+def resolve_device(wanted: str, *, gpus: int, why_none: str = "no GPU is visible") -> str:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:1`` → ``cpu`` or ``cuda:N``.
 
-    ``auto`` takes a GPU where torch sees one; which it took is in ``/readyz`` and the metrics.
+    ``auto`` takes a GPU where there is one; which it took is in ``/readyz`` and the metrics.
+
+    Args:
+        wanted: as a person configured it.
+        gpus: GPUs that the model library can use.
+        why_none: for the error message.
 
     Raises:
         NotReady: a GPU is asked for and is not usable; the message says why.
     """
-    # Imported by name: `shared` must be importable, and its types checked, without torch.
-    torch: Any = importlib.import_module("torch")
     name = wanted.strip().lower()
     if name == "cpu":
         return "cpu"
     if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
+        return "cuda:0" if gpus else "cpu"
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (number.isdecimal() or not number):
         raise NotReady(f"'{wanted[:32]}' is no device: auto, cpu, cuda, cuda:1", code="no_device")
-    if not torch.cuda.is_available():
-        built = getattr(torch.version, "cuda", None)
-        why = "no GPU is visible" if built else "this torch is built without CUDA"
-        raise NotReady(f"configured for {name}, but {why}", code="no_device")
+    if not gpus:
+        raise NotReady(f"configured for {name}, but {why_none}", code="no_device")
     index = int(number or 0)
-    count = torch.cuda.device_count()
-    if index >= count:
-        raise NotReady(f"configured for {name}, but there are {count} GPUs", code="no_device")
+    if index >= gpus:
+        raise NotReady(f"configured for {name}, but there are {gpus} GPUs", code="no_device")
     return f"cuda:{index}"
+
+
+def resolve_torch_device(wanted: str) -> str:
+    """:func:`resolve_device` with the GPUs that torch can use.
+
+    Raises:
+        NotReady: as there.
+    """
+    # Imported by name: `shared` must be importable, and its types checked, without torch.
+    torch: Any = importlib.import_module("torch")
+    built = getattr(torch.version, "cuda", None)
+    return resolve_device(
+        wanted,
+        gpus=torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        why_none="no GPU is visible" if built else "this torch is built without CUDA",
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

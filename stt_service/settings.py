@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from shared.settings import ServiceSettings, split_names
@@ -24,17 +24,21 @@ class SttSettings(ServiceSettings):
         "name that faster-whisper knows, as large-v3 (`mesh download` fetches it from the hub).",
     )
     whisper_device: str = Field(
-        default="cpu",
-        validation_alias=AliasChoices("WHISPER_DEVICE", "STT_DEVICE"),
-        description="Where Whisper runs: cpu, cuda or cuda:1; STT_DEVICE where not given.",
+        default="", description="Where Whisper runs; STT_DEVICE where not given."
     )
     whisper_compute_type: str = Field(
         default="", description="CTranslate2's; int8 on a CPU and float16 on CUDA where not given."
     )
+    whisper_batch: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Passages of a recording that Whisper decodes at once; 0: 8 on a GPU, else 1.",
+    )
     stt_device: str = Field(
         default="auto",
-        description="Where torch recognisers run: auto, cpu, cuda, cuda:1. A GPU that is asked for "
-        "and missing keeps the engine from getting ready.",
+        description="Where recognisers run: auto, cpu, cuda, cuda:1. A GPU that is asked for and "
+        "missing keeps the engine from getting ready.",
     )
     parakeet_model: str = Field(
         default="nvidia/parakeet-tdt-1.1b",
@@ -60,7 +64,10 @@ class SttSettings(ServiceSettings):
     def _split(cls, value: object) -> object:
         return split_names(value)
 
-    @property
-    def compute_type(self) -> str:
-        """The compute type in force."""
-        return self.whisper_compute_type or ("int8" if self.whisper_device == "cpu" else "float16")
+    def compute_type(self, device: str) -> str:
+        """CTranslate2's compute type on ``cpu`` or ``cuda``."""
+        return self.whisper_compute_type or ("int8" if device == "cpu" else "float16")
+
+    def whisper_batch_size(self, device: str) -> int:
+        """Passages that Whisper decodes at once on ``cpu`` or ``cuda``."""
+        return self.whisper_batch or (1 if device == "cpu" else 8)

@@ -60,3 +60,34 @@ def models_dir() -> Path:
     if not models.is_dir() or not any(models.iterdir()):
         pytest.skip(f"no prepared models at {models} (run: mesh download)")
     return models
+
+
+@pytest.fixture(scope="session")
+def tiny_nemo_tts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Settings of the engine ``nemo`` with random models of its real classes."""
+    from tests.engines import tiny_nemo
+
+    folder = tmp_path_factory.mktemp("nemo-tts")
+    return {
+        "nemo_tts_spectrogram": str(tiny_nemo.fastpitch(folder / "fastpitch.nemo")),
+        "nemo_tts_vocoder": str(tiny_nemo.hifigan(folder / "hifigan.nemo")),
+        "tts_device": "cpu",
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_parakeet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Settings of the engine ``parakeet`` with a random model of its real class."""
+    from tests.engines import tiny_nemo
+
+    folder = tmp_path_factory.mktemp("parakeet")
+    archive = tiny_nemo.parakeet(folder / "parakeet.nemo", folder / "work")
+    return {"parakeet_model": str(archive), "stt_device": "cpu"}
+
+
+@pytest.fixture(scope="session")
+def tiny_xtts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Settings of the engine ``xtts`` with a random model of its real class."""
+    from tests.engines import tiny_xtts as tiny
+
+    return {"xtts_model": str(tiny.build(tmp_path_factory.mktemp("xtts"))), "tts_device": "cpu"}

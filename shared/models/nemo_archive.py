@@ -42,7 +42,12 @@ def restore(model_class: Any, name: str, device: str, home: Path) -> Any:
         with warnings.catch_warnings():
             # NeMo and its libraries warn of their own deprecations while they build a model.
             warnings.simplefilter("ignore")
-            model = model_class.restore_from(str(path), map_location=device)
+            config = model_class.restore_from(str(path), return_config=True)
+            # Texts arrive normalised; building NeMo's normaliser takes the better part of a minute.
+            config.pop("text_normalizer", None)
+            model = model_class.restore_from(
+                str(path), override_config_path=config, map_location=device
+            )
     except (tarfile.TarError, EOFError, KeyError) as error:
         raise ModelDamaged(f"the archive of '{path.stem}' cannot be read") from error
     except RuntimeError as error:

@@ -3,7 +3,8 @@
 Every recording goes through the speech detector first; only passages with speech reach the model,
 so that silence, noise and music give no text. A passage is tried on the fast path
 (:mod:`stt_service.engines.whisper_fast`) unless times are wanted, and again on the full one when
-the result looks wrong.
+the result looks wrong. On a GPU the passages of a long recording go through in batches
+(:mod:`stt_service.engines.whisper_batched`).
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from shared.device import resolve_device
 from shared.engines import EngineSpec
 from shared.errors import InvalidRequest, NotReady
 from shared.models import locate
-from shared.models.hub import cache_folder
 from shared.pcm import Float32
-from shared.schemas.transcription import Segment, Word
+from shared.schemas.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
 from stt_service.engines.voice_activity import SpeechDetector, level
+from stt_service.engines.whisper_batched import BatchedPath, grouped
 from stt_service.engines.whisper_fast import FastPath, looks_wrong
+from stt_service.engines.whisper_segment import as_segment
 from stt_service.engines.windows import Passage, passages
 from stt_service.settings import SttSettings
 
@@ -59,6 +62,7 @@ class WhisperEngine(SttEngine):
         self._settings = settings
         self._model: Any = None
         self._fast: FastPath | None = None
+        self._batched: BatchedPath | None = None
         self._detect: SpeechDetector | None = None
         self.spec = EngineSpec(
             name="whisper",
@@ -80,21 +84,25 @@ class WhisperEngine(SttEngine):
         from faster_whisper import WhisperModel
 
         settings = self._settings
+        self.device = _device(settings)
+        kind, _, number = self.device.partition(":")
         try:
             self._model = WhisperModel(
                 self._weights(),
-                device=settings.whisper_device,
-                compute_type=settings.compute_type,
+                device=kind,
+                device_index=int(number or 0),
+                compute_type=settings.compute_type(kind),
                 cpu_threads=settings.threads,
                 num_workers=1,
-                download_root=str(cache_folder(settings.home)),
                 local_files_only=settings.mesh_offline,
             )
         except (ValueError, RuntimeError, OSError) as error:
             raise NotReady(
-                f"Whisper '{settings.whisper_model}' could not be loaded on "
-                f"{settings.whisper_device}: {type(error).__name__}"
+                f"Whisper '{settings.whisper_model}' could not be loaded on {self.device}: "
+                f"{type(error).__name__}"
             ) from error
+        if (size := settings.whisper_batch_size(kind)) > 1:
+            self._batched = BatchedPath(self._model, BEAM, size)
         self._detect = SpeechDetector()
         self._fast = FastPath(self._model, BEAM)
         self.spec = self._with_languages()
@@ -108,7 +116,7 @@ class WhisperEngine(SttEngine):
 
     def close(self) -> None:
         """Free the model."""
-        self._model = self._fast = self._detect = None
+        self._model = self._fast = self._batched = self._detect = None
 
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
         """See :class:`SttEngine`."""
@@ -148,18 +156,39 @@ class WhisperEngine(SttEngine):
             raise NotReady("whisper is not loaded")
         language = options.language
         number = 0
-        for passage in passages(blocks, self._detect):
-            samples = level(passage.samples)
-            encoded = self._encode_fast(samples, options)
+        size = self._batched.size if self._batched is not None else 1
+        for group in grouped(passages(blocks, self._detect), size):
+            levelled = [level(passage.samples) for passage in group]
+            encoded = self._encode_fast(levelled[0], options) if len(group) == 1 else None
             if language is None:
-                language, made.language_probability = self._language(samples, encoded)
-            for segment in self._passage(passage, samples, encoded, language, options):
+                language, made.language_probability = self._language(levelled[0], encoded)
+            for segment in self._group(group, levelled, encoded, language, options):
                 segment.id = number
                 number += 1
                 made.language = language
                 if made.language_probability is None:
                     made.language_probability = 1.0
                 yield segment
+
+    def _group(
+        self,
+        group: list[Passage],
+        levelled: list[Float32],
+        encoded: Any,
+        language: str,
+        options: Options,
+    ) -> Iterator[Segment]:
+        if self._batched is None or len(group) == 1:
+            for passage, samples in zip(group, levelled, strict=True):
+                yield from self._passage(passage, samples, encoded, language, options)
+            return
+        found = self._batched.decode(levelled, language, options)
+        for passage, samples, segments in zip(group, levelled, found, strict=True):
+            if segments and not any(_failed(segment) for segment in segments):
+                yield from self._placed(passage, segments)
+            else:
+                log.debug("batched result looks wrong, decoding the passage alone")
+                yield from self._passage(passage, samples, None, language, options)
 
     def _encode_fast(self, samples: Float32, options: Options) -> Any:
         """The short encoding where the fast path may be taken, else None."""
@@ -211,7 +240,7 @@ class WhisperEngine(SttEngine):
             vad_filter=False,
             **extra,
         )
-        return [_segment(found) for found in made]
+        return [as_segment(found) for found in made]
 
     def _placed(self, passage: Passage, segments: list[Segment]) -> list[Segment]:
         """Segments that are speech, with times in the recording instead of the passage."""
@@ -231,30 +260,20 @@ class WhisperEngine(SttEngine):
         return kept
 
 
-def _segment(found: Any) -> Segment:
-    """faster-whisper's segment as ours; its times are NumPy scalars, which JSON refuses."""
-    words = None
-    if found.words is not None:
-        words = [
-            Word(
-                word=word.word.strip(),
-                start=float(word.start),
-                end=float(word.end),
-                probability=float(word.probability),
-            )
-            for word in found.words
-        ]
-    return Segment(
-        start=float(found.start),
-        end=float(found.end),
-        text=found.text,
-        tokens=list(found.tokens),
-        temperature=float(found.temperature or 0.0),
-        avg_logprob=float(found.avg_logprob),
-        compression_ratio=float(found.compression_ratio),
-        no_speech_prob=float(found.no_speech_prob),
-        words=words,
-    )
+def _device(settings: SttSettings) -> str:
+    """Where CTranslate2 will run.
+
+    Raises:
+        NotReady: a GPU is asked for and is not usable.
+    """
+    import ctranslate2
+
+    wanted = settings.whisper_device or settings.stt_device
+    return resolve_device(wanted, gpus=ctranslate2.get_cuda_device_count())
+
+
+def _failed(segment: Segment) -> bool:
+    return segment.compression_ratio > MAX_COMPRESSION or segment.avg_logprob < MIN_LOGPROB
 
 
 def _repetition(segments: list[Segment]) -> float:

@@ -1,5 +1,7 @@
 """One contract for every recogniser; those that are not installed here skip visibly."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,8 @@ from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.settings import SttSettings
 from tests.bench.scoring import score
 
-PARAMETERS = [
-    pytest.param(name, marks=[] if name == "fake" else [pytest.mark.models])
-    for name in REGISTRY.names
-]
+MARKS = {"whisper": [pytest.mark.models], "parakeet": [pytest.mark.engines]}
+PARAMETERS = [pytest.param(name, marks=MARKS.get(name, [])) for name in REGISTRY.names]
 _loaded = {}
 
 
@@ -22,10 +22,13 @@ def engine(request):
     name = request.param
     if missing := REGISTRY.missing(name):
         pytest.skip(f"{name} needs {missing}")
-    if name != "fake":
+    values = {}
+    if name == "whisper":
         request.getfixturevalue("models_dir")
+    if name == "parakeet":
+        values = request.getfixturevalue("tiny_parakeet")
     if name not in _loaded:
-        built = REGISTRY.build(name, SttSettings(_env_file=None))
+        built = REGISTRY.build(name, SttSettings(_env_file=None, **values))
         built.load()
         built.warm_up()
         _loaded[name] = built
@@ -70,6 +73,18 @@ def test_closing_early_is_harmless(engine):
     made.close()
 
 
+def test_parallel_calls_do_not_mix(engine):
+    rows = [tone(seconds) + noise for seconds, noise in ((1, 0.0), (2, 0.1), (3, 0.2), (4, 0.3))]
+    alone = [text_of(engine, samples) for samples in rows]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda samples: text_of(engine, samples), rows))
+    assert together == alone
+
+
+def text_of(engine, samples):
+    return "".join(segment.text for segment in engine.transcribe([samples], Options(language="en")))
+
+
 @pytest.mark.models
 class TestRealSpeech:
     @pytest.fixture
@@ -111,6 +126,23 @@ class TestRealSpeech:
         starts = [segment.start for segment in segments]
         assert starts == sorted(starts)
         assert len(segments) > 1
+
+    @pytest.mark.parametrize("options", [Options(), Options(word_times=True, segment_times=True)])
+    def test_passages_in_batches_are_as_right_as_alone(
+        self, models_dir, speech_dir, manifest, options
+    ):
+        engine = REGISTRY.build("whisper", SttSettings(_env_file=None, whisper_batch=4))
+        engine.load()
+        row = next(r for r in manifest if r["file"] == "long/long_en_ljspeech.mp3")
+        _, segments, text = self.read(engine, speech_dir, row["file"], options)
+        engine.close()
+        assert score(row["transcript"], text, "en").rate <= 0.1
+        starts = [segment.start for segment in segments]
+        assert starts == sorted(starts)
+        assert segments[-1].end == pytest.approx(row["seconds"], abs=3)
+        if options.word_times:
+            times = [word.start for segment in segments for word in segment.words]
+            assert times == sorted(times)
 
     @pytest.mark.parametrize(
         "file", ["noise.wav", "mains_hum.flac", "dtmf_8k.wav", "music_instrumental.ogg", "bird.ogg"]

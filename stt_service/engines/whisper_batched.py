@@ -1,0 +1,92 @@
+"""Several passages of a recording through Whisper at once, where a GPU makes that cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from shared.pcm import Float32
+from shared.schemas.transcription import Segment
+from stt_service.engines.base import SAMPLE_RATE, Options
+from stt_service.engines.whisper_segment import as_segment
+from stt_service.engines.windows import Passage
+
+
+class BatchedPath:
+    """faster-whisper's ``BatchedInferencePipeline`` over passages that are already cut.
+
+    It decodes at temperature 0 only and has no retry: the caller checks the results.
+
+    Args:
+        model: a ``faster_whisper.WhisperModel``.
+        beam: beam size.
+        size: passages at once.
+    """
+
+    def __init__(self, model: Any, beam: int, size: int) -> None:
+        from faster_whisper import BatchedInferencePipeline
+
+        self._pipeline: Any = BatchedInferencePipeline(model)
+        self._beam = beam
+        self.size = size
+
+    def decode(
+        self, passages: Sequence[Float32], language: str, options: Options
+    ) -> list[list[Segment]]:
+        """The segments of each passage, times in seconds from its start.
+
+        Args:
+            passages: 16 kHz mono, at most 30 s each.
+            language: of all of them.
+            options: as the caller gave them.
+        """
+        edges = np.cumsum([0, *(len(samples) for samples in passages)]) / SAMPLE_RATE
+        clips = [
+            {"start": float(start), "end": float(end)}
+            for start, end in pairwise(edges)
+        ]
+        found, _ = self._pipeline.transcribe(
+            np.concatenate(passages),
+            language=language,
+            task=options.task,
+            beam_size=self._beam,
+            temperature=options.temperature or 0.0,
+            initial_prompt=options.prompt,
+            without_timestamps=not (options.segment_times or options.word_times),
+            word_timestamps=options.word_times,
+            # The passages are speech already, and must not be cut again.
+            vad_filter=False,
+            clip_timestamps=clips,
+            batch_size=self.size,
+        )
+        made: list[list[Segment]] = [[] for _ in passages]
+        for segment in map(as_segment, found):
+            middle = (segment.start + segment.end) / 2
+            index = min(int(np.searchsorted(edges, middle, side="right")) - 1, len(passages) - 1)
+            _move(segment, -float(edges[index]))
+            made[index].append(segment)
+        return made
+
+
+def grouped(source: Iterator[Passage], size: int) -> Iterator[list[Passage]]:
+    """Passages in groups: the first alone, so that text comes early, then ``size`` at a time."""
+    group: list[Passage] = []
+    most = 1
+    for passage in source:
+        group.append(passage)
+        if len(group) == most:
+            yield group
+            group, most = [], size
+    if group:
+        yield group
+
+
+def _move(segment: Segment, seconds: float) -> None:
+    segment.start += seconds
+    segment.end += seconds
+    for word in segment.words or []:
+        word.start += seconds
+        word.end += seconds
