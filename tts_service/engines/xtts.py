@@ -83,6 +83,7 @@ class XttsEngine(TtsEngine):
         self._settings = settings
         self._cache = cache
         self._model: Any = None
+        self._weights: dict[str, str] = {}
         self._speakers: dict[str, str] = {}
         self._gains: dict[str, float] = {}
         # Not reentrant, and released by whichever thread closes the stream.
@@ -123,9 +124,10 @@ class XttsEngine(TtsEngine):
             ModelDamaged: the files cannot be read.
         """
         self.device = resolve_torch_device(self._settings.tts_device)
-        from tts_service.engines.xtts_model import load_model, speaker_names
+        from tts_service.engines.xtts_model import load_model, speaker_names, weights_of
 
         self._model = load_model(self._settings, self.device)
+        self._weights = weights_of(self._settings)
         self._speakers = {_slug(name): name for name in speaker_names(self._model)}
 
     def warm_up(self) -> None:
@@ -148,6 +150,10 @@ class XttsEngine(TtsEngine):
                 free_cached_memory(self.device)
         self._cache.close()
 
+    def fingerprint(self) -> Mapping[str, object]:
+        """Which checkpoint, and the sampling's seed."""
+        return {"weights": self._weights, "seed": _SEED}
+
     def voices(self) -> Sequence[EngineVoice]:
         """The checkpoint's speakers; each speaks every language."""
         every = self._spec.languages
@@ -161,7 +167,7 @@ class XttsEngine(TtsEngine):
             UnsupportedMedia, TooLarge: it cannot be decoded, or is longer than ten minutes.
             Overloaded: the GPU is full.
         """
-        key = cache_key(engine="xtts", version=1, model=self._spec.model, audio=reference.audio)
+        key = cache_key(engine="xtts", version=1, weights=self._weights, audio=reference.audio)
         stored = self._cache.get(key)
         latents = Latents.of(stored) if stored is not None else None
         if latents is None:

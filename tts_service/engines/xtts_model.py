@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.device import is_out_of_memory
 from shared.errors import ModelDamaged, NotReady
+from shared.models.identity import identity_of
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
@@ -52,6 +53,16 @@ def load_model(settings: TtsSettings, device: str) -> Any:
             raise ModelDamaged("the XTTS checkpoint does not fit its configuration") from error
     log.info("model loaded", extra={"model": folder.name, "device": device})
     return model
+
+
+def weights_of(settings: TtsSettings) -> dict[str, str]:
+    """What tells this checkpoint from another of the same name.
+
+    Raises:
+        NotReady: as :func:`load_model`.
+    """
+    folder = _folder(settings)
+    return identity_of(*(folder / name for name in _NEEDED))
 
 
 def speaker_names(model: Any) -> list[str]:
