@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -116,7 +117,12 @@ def _handle(device: str) -> Any:
     nvml = _nvml()
     try:
         nvml.nvmlInit()
-        return nvml.nvmlDeviceGetHandleByIndex(int(number or 0))
-    except nvml.NVMLError as error:
+        # CUDA numbers the GPUs that this variable leaves visible; NVML numbers all.
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        which = visible[int(number or 0)].strip() if visible else number or "0"
+        if which.isdecimal():
+            return nvml.nvmlDeviceGetHandleByIndex(int(which))
+        return nvml.nvmlDeviceGetHandleByUUID(which)
+    except (nvml.NVMLError, IndexError) as error:
         log.warning("no GPU metrics", extra={"device": device, "error": type(error).__name__})
         return None
