@@ -32,6 +32,7 @@ _CLOUD_RATES = (8000, 16000, 24000, 32000, 44100)
 _SECONDS_PER_CHAR = 0.08
 _AROUND_S = 0.12
 """Silence before and after the tone, as models leave it."""
+_SWELL_S = 0.03
 _PART = 2039
 """Bytes per chunk; odd, so that samples are split between chunks."""
 _TAG = re.compile(r"^(\([a-z]+\)|\[[a-z]+\]) ")
@@ -296,7 +297,9 @@ def sound_of(body: dict[str, Any], rate: int) -> np.ndarray:
     t = np.arange(round(seconds * rate)) / rate
     # A voice of its own level: far from the target, so that the engine has to do something.
     level = 0.02 if body.get("reference_id") or body.get("references") else 0.3
-    tone = level * np.sin(2 * np.pi * pitch_of(text) * t)
+    # As speech does, it neither begins nor ends from one sample to the next.
+    swell = np.clip(np.minimum(t, t[::-1]) / _SWELL_S, 0, 1)
+    tone = level * np.sin(swell * np.pi / 2) ** 2 * np.sin(2 * np.pi * pitch_of(text) * t)
     around = np.zeros(round(_AROUND_S * rate))
     return np.rint(np.concatenate((around, tone, around)) * 32767).astype("<i2")
 
