@@ -16,13 +16,27 @@ from shared.models.hub import locate
 log = logging.getLogger(__name__)
 
 
+def archive_of(name: str, home: Path) -> Path:
+    """The ``.nemo`` archive that ``name`` means: a path, or a repository, whose archive has the
+    repository's name.
+
+    Raises:
+        NotReady: there is no such archive here.
+    """
+    path = Path(name)
+    if path.suffix != ".nemo":
+        return locate(name, f"{name.rsplit('/', 1)[-1]}.nemo", home)
+    if not path.is_file():
+        raise NotReady("the configured .nemo archive does not exist")
+    return path
+
+
 def restore(model_class: Any, name: str, device: str, home: Path) -> Any:
     """The model, in evaluation mode on ``device``.
 
     Args:
         model_class: NeMo's class for it; has ``restore_from``.
-        name: path of a ``.nemo`` archive, or a repository such as ``nvidia/tts_hifigan``, whose
-            archive has the repository's name.
+        name: path of a ``.nemo`` archive, or a repository such as ``nvidia/tts_hifigan``.
         device: as torch names it.
         home: folder of prepared models.
 
@@ -30,12 +44,7 @@ def restore(model_class: Any, name: str, device: str, home: Path) -> Any:
         NotReady: there is no such archive here, or the device is full.
         ModelDamaged: the archive cannot be read.
     """
-    path = Path(name)
-    if path.suffix == ".nemo":
-        if not path.is_file():
-            raise NotReady("the configured .nemo archive does not exist")
-    else:
-        path = locate(name, f"{name.rsplit('/', 1)[-1]}.nemo", home)
+    path = archive_of(name, home)
     # At WARNING NeMo quotes the texts it is given.
     importlib.import_module("nemo.utils").logging.setLevel(logging.ERROR)
     try:

@@ -9,7 +9,7 @@ which costs some 40 s of processor time at its first use, is not used.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ class NemoEngine(WaveformEngine):
         self._vocoder: Any = None
         self._batcher: Batcher[_Sentence, Float32] | None = None
         self._sayable: frozenset[int] = frozenset()
+        self._weights: list[dict[str, str]] = []
         self._padding = 0
         self._hop = 256
         self._semitones: tuple[float, float] = _LJSPEECH_PITCH
@@ -99,9 +100,12 @@ class NemoEngine(WaveformEngine):
         self.device = resolve_torch_device(self._settings.tts_device)
         from nemo.collections.tts.models import FastPitchModel, HifiGanModel
 
-        from shared.models.nemo_archive import restore
+        from shared.models.identity import identity_of
+        from shared.models.nemo_archive import archive_of, restore
 
         settings, home = self._settings, self._settings.home
+        names = (settings.nemo_tts_spectrogram, settings.nemo_tts_vocoder)
+        self._weights = [identity_of(archive_of(name, home)) for name in names]
         spectrogram = restore(FastPitchModel, settings.nemo_tts_spectrogram, self.device, home)
         vocoder = restore(HifiGanModel, settings.nemo_tts_vocoder, self.device, home)
         # The discriminators are needed for training only and are most of the archive.
@@ -116,6 +120,10 @@ class NemoEngine(WaveformEngine):
             queue_limit=self._settings.queue_limit + 2 * self._settings.batch_items,
             queue_timeout_s=self._settings.queue_timeout_s,
         )
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """Which archives."""
+        return {"weights": self._weights}
 
     def warm_up(self) -> None:
         """Speak the calibration sentence with each voice, which also measures its loudness."""
