@@ -25,7 +25,7 @@ resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev \
 # What the image of each service installs, in the same versions.
 resolve requirements/gateway.lock pyproject.toml \
   -c requirements/build.lock -c requirements/embedded.lock "$@"
-for service in tts stt agent; do
+for service in tts stt agent cli; do
   resolve "requirements/$service.lock" pyproject.toml --extra "$service" \
     -c requirements/build.lock -c requirements/embedded.lock "$@"
 done
@@ -41,11 +41,13 @@ of_torch=(
 # C extensions that NeMo asks for and that nothing here imports: Japanese pronunciation, and the text
 # normaliser's differences. They would need a compiler wherever the engines are installed.
 unused=(pyopenjtalk cdifflib)
-for set_name in engines nemo-tts parakeet xtts; do
-  extras=(--extra "$set_name")
-  if [ "$set_name" = engines ]; then extras+=(--extra embedded --extra dev); fi
-  # NeMo's lightning pins old versions of common packages, so that these locks stand alone.
-  resolve "requirements/$set_name.lock" pyproject.toml "${extras[@]}" \
-    "${of_torch[@]/#/--no-emit-package=}" "${unused[@]/#/--no-emit-package=}" \
+unused=("${unused[@]/#/--no-emit-package=}")
+# NeMo's lightning pins old versions of common packages, so that these locks stand alone.
+resolve requirements/engines.lock pyproject.toml --extra engines --extra embedded --extra dev \
+  "${of_torch[@]/#/--no-emit-package=}" "${unused[@]}" -c requirements/build.lock "$@"
+
+# The images of the GPU engines: torch as the index has it, CUDA libraries included.
+for image in tts-nemo tts-xtts stt-parakeet stt-whisper; do
+  resolve "requirements/$image.lock" pyproject.toml --extra "$image" "${unused[@]}" \
     -c requirements/build.lock "$@"
 done

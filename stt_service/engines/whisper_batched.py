@@ -44,10 +44,7 @@ class BatchedPath:
             options: as the caller gave them.
         """
         edges = np.cumsum([0, *(len(samples) for samples in passages)]) / SAMPLE_RATE
-        clips = [
-            {"start": float(start), "end": float(end)}
-            for start, end in pairwise(edges)
-        ]
+        clips = [{"start": float(start), "end": float(end)} for start, end in pairwise(edges)]
         found, _ = self._pipeline.transcribe(
             np.concatenate(passages),
             language=language,

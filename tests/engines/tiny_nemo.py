@@ -112,7 +112,7 @@ def hifigan(path: Path) -> Path:
         # A narrow generator is quiet; its last layer makes it about as loud as speech.
         for name, weight in model.generator.conv_post.named_parameters():
             if name != "bias":
-                weight.mul_(40.0)
+                weight.mul_(400.0)
     model.save_to(str(path))
     return path
 
