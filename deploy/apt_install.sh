@@ -1,6 +1,9 @@
 #!/bin/sh
-# Installs Debian packages while an image is built; called without any it does nothing.
+# Installs, while an image is built, the Debian packages that requirements/*.debian and the command
+# line name; where they name none it does nothing.
 set -eu
+# shellcheck disable=SC2046
+set -- "$@" $(cat requirements/*.debian 2>/dev/null || true)
 [ $# -gt 0 ] || exit 0
 apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"

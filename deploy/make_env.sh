@@ -4,13 +4,17 @@
 #   deploy/make_env.sh tts    from requirements/tts.lock
 set -eu
 lock=requirements/$1.lock
+venv=/opt/venv
 
-python -m venv /opt/venv
-pip() { /opt/venv/bin/python -m pip --disable-pip-version-check --no-cache-dir "$@"; }
+python -m venv "$venv"
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-cache-dir --quiet "$@"; }
 # The build backend comes from its own lock: nothing unpinned is run.
-pip install --quiet --require-hashes -r requirements/build.lock
-pip install --quiet --progress-bar off --require-hashes --no-build-isolation --use-pep517 -r "$lock"
-pip check
+pip install --require-hashes -r requirements/build.lock
+# The lock is whole: what it leaves out is left out on purpose.
+pip install --progress-bar off --require-hashes --no-deps --no-build-isolation --use-pep517 -r "$lock"
 # Nothing is installed into a running container; some packages need setuptools at run time.
-grep -q '^setuptools==' "$lock" || pip uninstall --quiet --yes setuptools
-pip uninstall --quiet --yes pip
+grep -q '^setuptools==' "$lock" || pip uninstall --yes setuptools
+pip uninstall --yes pip
+# A name for CUDA libraries that holds for every version of Python.
+libraries=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia
+if [ -d "$libraries" ]; then ln -s "$libraries" "$venv/nvidia"; fi

@@ -107,8 +107,9 @@ def question(stack: Stack, images: None) -> bytes:
 
 def say(request: pytest.FixtureRequest, text: str) -> None:
     """Print beside pytest's own progress: figures that a person wants to see."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
+    plugins = request.config.pluginmanager
+    reporter, capture = (plugins.get_plugin(n) for n in ("terminalreporter", "capturemanager"))
+    with capture.global_and_fixture_disabled():
         reporter.ensure_newline()
         reporter.write_line(f"  {text}")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+from contextlib import closing
 
 import pytest
 import requests
@@ -27,6 +29,23 @@ DEATHS = {
     "voice-agent": ("/api/converse", {"files": {"audio_file": ("q.wav", b"RIFF")}}),
 }
 UPSTREAM = {"tts": "tts", "stt": "stt", "voice-agent": "agent"}
+
+
+def speaking(mesh):
+    """The answer to a text that takes a while, as it comes; to be closed."""
+    return requests.post(
+        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, stream=True, timeout=240
+    )
+
+
+def is_anybody_there(port):
+    """Whether a request to a port of loopback gets as much as a byte."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+            return connection.recv(1) != b""
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("service", DEATHS)
@@ -53,37 +72,34 @@ def test_a_dead_service_is_named_and_the_others_work_on(mesh, service, request):
 
 def test_a_socket_of_a_dead_service_says_so_and_closes(mesh):
     mesh.docker("kill", mesh.container("voice-agent"))
-    socket = connect(mesh, "/ws")
-    assert json.loads(socket.recv())["error"]["code"] == "upstream_unavailable"
-    opcode, payload = socket.recv_data()
+    with closing(connect(mesh, "/ws")) as talk:
+        assert json.loads(talk.recv())["error"]["code"] == "upstream_unavailable"
+        opcode, payload = talk.recv_data()
     assert opcode == websocket.ABNF.OPCODE_CLOSE
     assert int.from_bytes(payload[:2], "big") == 1011
 
 
 def test_speech_that_is_cut_off_does_not_look_whole(mesh):
-    answer = requests.post(
-        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, stream=True, timeout=120
-    )
-    pieces = answer.iter_content(None)
-    next(pieces)
-    mesh.docker("kill", mesh.container("tts"))
-    with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        list(pieces)
+    with speaking(mesh) as answer:
+        pieces = answer.iter_content(None)
+        next(pieces)
+        mesh.docker("kill", mesh.container("tts"))
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            list(pieces)
 
 
 def test_a_socket_that_is_cut_off_ends_with_an_error(mesh):
-    socket = connect(mesh, "/ws/tts")
-    socket.send(json.dumps({"text": LONG, "language": "es"}))
-    while not isinstance(socket.recv(), bytes):
-        pass
-    mesh.docker("kill", mesh.container("tts"))
     seen = []
-    while True:
-        opcode, payload = socket.recv_data()
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            break
-        if opcode == websocket.ABNF.OPCODE_TEXT:
-            seen.append(json.loads(payload))
+    with closing(connect(mesh, "/ws/tts")) as talk:
+        talk.send(json.dumps({"text": LONG, "language": "es"}))
+        while not isinstance(talk.recv(), bytes):
+            pass
+        mesh.docker("kill", mesh.container("tts"))
+        opcode = None
+        while opcode != websocket.ABNF.OPCODE_CLOSE:
+            opcode, payload = talk.recv_data()
+            if opcode == websocket.ABNF.OPCODE_TEXT:
+                seen.append(json.loads(payload))
     assert "error" in seen[-1]
     assert int.from_bytes(payload[:2], "big") == 1011
 
@@ -91,8 +107,7 @@ def test_a_socket_that_is_cut_off_ends_with_an_error(mesh):
 def test_without_the_gateway_nothing_answers_and_it_comes_back(mesh):
     mesh.docker("kill", mesh.container("gateway"))
     for port in (mesh.gateway, mesh.tts, mesh.stt):
-        with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{port}/livez", timeout=10)
+        assert not is_anybody_there(port)
     mesh.up()
     assert requests.get(f"{mesh.url}/readyz", timeout=30).status_code == 200
 
@@ -116,24 +131,20 @@ def test_a_worker_that_crashes_is_replaced_inside_its_container(mesh):
 
 
 def test_a_stop_lets_what_is_being_spoken_end(mesh, request):
-    answer = requests.post(
-        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, stream=True, timeout=120
-    )
-    pieces = answer.iter_content(None)
-    came = next(pieces)
     container = mesh.container("tts")
-    stopping = threading.Thread(target=mesh.compose, args=("stop", "tts"))
-    stopping.start()
-    came += b"".join(pieces)
-    stopping.join()
-    state = mesh.inspect(container)["State"]
-    assert state["ExitCode"] == 0, "killed, or ended badly"
+    with speaking(mesh) as answer:
+        pieces = answer.iter_content(None)
+        came = next(pieces)
+        stopping = threading.Thread(target=mesh.compose, args=("stop", "tts"))
+        stopping.start()
+        came += b"".join(pieces)
+        stopping.join()
+    assert mesh.inspect(container)["State"]["ExitCode"] == 0, "killed, or ended badly"
     mesh.up()
-    again = requests.post(
-        f"{mesh.url}/synthesize", json={"text": LONG, "language": "es"}, timeout=240
-    )
+    with speaking(mesh) as again:
+        whole = again.content
     say(request, f"stopped while speaking: all {wav_seconds(came):.1f} s of speech came")
-    assert wav_seconds(came) == pytest.approx(wav_seconds(again.content), rel=0.02)
+    assert wav_seconds(came) == pytest.approx(wav_seconds(whole), rel=0.02)
 
 
 def test_without_ollama_the_embedded_model_answers_and_says_so(mesh, question):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import requests
 
 from tests.compose.callers import Callers, outcome_of
 from tests.compose.conftest import say
@@ -60,8 +61,6 @@ def test_replicas_lost_one_by_one(scaled, request):
 
 
 def test_settings_reach_all_replicas(scaled):
-    import requests
-
     try:
         said = requests.post(f"{scaled.url}/api/config", json={"language": "es"}, timeout=60)
         assert said.status_code == 200
