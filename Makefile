@@ -8,7 +8,8 @@ COVERAGE ?= 90
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run download doctor test test-engines check fmt bench docs lock clean embedded dev
+.PHONY: help run download doctor up up-gpu down logs test test-engines test-compose check fmt \
+	bench docs lock clean embedded dev
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -22,12 +23,27 @@ download: embedded ## Prepare the models only, for a start without a network
 doctor: embedded ## Say what is missing and the command that fixes it
 	@$(BIN)/mesh doctor
 
+up: ## The mesh in containers: build, start, wait until it is ready (ARGS=gateway: without Ollama)
+	@scripts/containers.sh up $(ARGS)
+
+up-gpu: ## The same with GPU engines: TTS_GPU_ENGINE=nemo|xtts STT_GPU_ENGINE=parakeet|whisper
+	@scripts/containers.sh up-gpu $(ARGS)
+
+down: ## Stop and remove the containers (ARGS=-v: models, caches and voices too)
+	@scripts/containers.sh down $(ARGS)
+
+logs: ## Follow what the containers log
+	@scripts/containers.sh logs $(ARGS)
+
 test: check ## Checks, then all tests; fails under 90 % coverage
 	@$(BIN)/mesh download
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
 
 test-engines: ## Tests of the torch engines, in their own environment (gigabytes, kept outside)
 	@$$(scripts/setup_engines.sh) -m pytest -o filterwarnings=default -m engines tests $(ARGS)
+
+test-compose: dev ## Tests of the containers: builds the images and runs them
+	@$(BIN)/python -m pytest tests/compose -p no:randomly --durations=10 $(ARGS)
 
 check: dev ## Lint, formatting, types, layers, generated documentation
 	@$(BIN)/ruff check .

@@ -21,14 +21,15 @@ def outcome_of(url: str) -> str:
         AssertionError: an error that has not the agreed shape, or sound that only looks whole.
     """
     try:
-        answer = requests.post(f"{url}/synthesize", json=BODY, timeout=120)
+        # Streamed, so that an answer that is cut off is closed all the same.
+        with requests.post(f"{url}/synthesize", json=BODY, stream=True, timeout=120) as answer:
+            if answer.status_code != 200:
+                return check_error(answer)
+            assert wav_seconds(answer.content) > 0.5
     except requests.exceptions.ChunkedEncodingError:
         return "cut"
     except requests.ConnectionError:
         return "refused"
-    if answer.status_code != 200:
-        return check_error(answer)
-    assert wav_seconds(answer.content) > 0.5
     return "whole"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -22,15 +23,24 @@ PREFIX = "localhost/voicemesh-test"
 TAG = "test"
 
 
-def compose_commands() -> list[list[str]]:
-    """The Compose commands of this machine: v2 (a plugin of docker), then 1.29."""
-    found = []
-    if docker := shutil.which("docker"):
-        plugin = [docker, "compose"]
-        if subprocess.run([*plugin, "version"], capture_output=True, check=False).returncode == 0:
-            found.append(plugin)
-    if old := shutil.which("docker-compose"):
-        found.append([old])
+def compose_commands() -> dict[str, list[str]]:
+    """The Composes of this machine by their major version: ``{"2": […], "1": […]}``.
+
+    ``COMPOSE`` names a command besides those that are installed, and comes first.
+    """
+    found: dict[str, list[str]] = {}
+    for command in (
+        shlex.split(os.environ.get("COMPOSE", "")),
+        ["docker", "compose"],
+        ["docker-compose"],
+    ):
+        if not command or shutil.which(command[0]) is None:
+            continue
+        told = subprocess.run(
+            [*command, "version", "--short"], capture_output=True, text=True, check=False
+        )
+        if told.returncode == 0:
+            found.setdefault(told.stdout.strip().lstrip("v").partition(".")[0], command)
     return found
 
 
@@ -56,7 +66,7 @@ class Stack:
     """
 
     def __init__(self, docker_host: str, scratch: Path, variables: Mapping[str, str]) -> None:
-        self.command = compose_commands()[0]
+        self.command = next(iter(compose_commands().values()))
         self._empty = scratch / "empty.env"
         self._empty.touch()
         self.gateway, self.tts, self.stt = free_ports(3)
