@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -13,10 +14,17 @@ from tests.compose.sounds import wav_seconds, words
 TEXT = "This is a test of the speech service."
 
 
-def connect(mesh, path):
-    return websocket.create_connection(
+@contextmanager
+def connected(mesh, path):
+    socket = websocket.create_connection(
         f"ws://127.0.0.1:{mesh.gateway}{path}", timeout=120, suppress_origin=True
     )
+    try:
+        yield socket
+    finally:
+        socket.close()
+        # A socket that the other side closed first is left open by that.
+        socket.shutdown()
 
 
 def test_s1_synthesize_at_the_port_of_speech(mesh):
@@ -40,8 +48,7 @@ def test_s2_transcribe_at_the_port_of_recognition(mesh, question):
 
 
 def test_s5_two_spoken_turns_on_one_socket_answered_by_ollama(mesh, question):
-    socket = connect(mesh, "/ws")
-    try:
+    with connected(mesh, "/ws") as socket:
         for _ in range(2):
             socket.send_binary(question)
             said = json.loads(socket.recv())
@@ -49,8 +56,6 @@ def test_s5_two_spoken_turns_on_one_socket_answered_by_ollama(mesh, question):
             assert said["llama"] == "The stand-in model answers."
             assert said["llm_engine"] == "ollama"
             assert wav_seconds(socket.recv()) > 0.5
-    finally:
-        socket.close()
 
 
 @pytest.mark.parametrize("route", ["batch", "stream"])
@@ -88,8 +93,7 @@ def test_s11_a_voice_from_json_and_from_a_sample(mesh, question):
 
 
 def test_s12_chunks_then_the_end(mesh):
-    socket = connect(mesh, "/ws/tts")
-    try:
+    with connected(mesh, "/ws/tts") as socket:
         socket.send(json.dumps({"text": TEXT, "language": "en"}))
         sound, events = b"", []
         while not events or events[-1].get("event") != "end":
@@ -100,8 +104,6 @@ def test_s12_chunks_then_the_end(mesh):
                 events.append(json.loads(message))
                 assert "error" not in events[-1]
         assert wav_seconds(sound) > 1
-    finally:
-        socket.close()
 
 
 def test_a_browser_gets_the_page(mesh):

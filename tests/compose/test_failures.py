@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from contextlib import closing
 
 import pytest
 import requests
@@ -14,7 +13,7 @@ import websocket
 from tests.compose.callers import check_error
 from tests.compose.conftest import say
 from tests.compose.sounds import wav_seconds
-from tests.compose.test_dialects import TEXT, connect
+from tests.compose.test_dialects import TEXT, connected
 
 LONG = (
     "En un lugar de la Mancha, de cuyo nombre no quiero acordarme, no ha mucho tiempo que vivía un "
@@ -72,7 +71,7 @@ def test_a_dead_service_is_named_and_the_others_work_on(mesh, service, request):
 
 def test_a_socket_of_a_dead_service_says_so_and_closes(mesh):
     mesh.docker("kill", mesh.container("voice-agent"))
-    with closing(connect(mesh, "/ws")) as talk:
+    with connected(mesh, "/ws") as talk:
         assert json.loads(talk.recv())["error"]["code"] == "upstream_unavailable"
         opcode, payload = talk.recv_data()
     assert opcode == websocket.ABNF.OPCODE_CLOSE
@@ -90,7 +89,7 @@ def test_speech_that_is_cut_off_does_not_look_whole(mesh):
 
 def test_a_socket_that_is_cut_off_ends_with_an_error(mesh):
     seen = []
-    with closing(connect(mesh, "/ws/tts")) as talk:
+    with connected(mesh, "/ws/tts") as talk:
         talk.send(json.dumps({"text": LONG, "language": "es"}))
         while not isinstance(talk.recv(), bytes):
             pass
