@@ -21,16 +21,23 @@ else
   exit 1
 fi
 
+# A variable as Compose sees it: the environment, then .env, then the default.
+setting() {
+  local written
+  written=$(sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1)
+  printf '%s' "${!1:-${written:-$2}}"
+}
+
 up() {
-  local within=${READY_WITHIN_S:-300} address
+  local within=${READY_WITHIN_S:-300}
   REVISION=$(git rev-parse HEAD 2>/dev/null || true)
   export REVISION
   "${compose[@]}" up -d --build "$@"
   echo "waiting until every service is ready"
   for _ in $(seq $((within / 2))); do
     if "${compose[@]}" exec -T gateway python deploy/healthcheck.py PORT 8000 2>/dev/null; then
-      address=$("${compose[@]}" port gateway 8000)
-      echo "ready: http://$address (page, API; reference at /docs); make logs follows, make down stops"
+      echo "ready: http://$(setting BIND_HOST 127.0.0.1):$(setting PORT 8000) (page, API; reference" \
+        "at /docs); make logs follows, make down stops"
       return
     fi
     sleep 2
