@@ -60,6 +60,9 @@ bench: dev ## Measure speed and accuracy; writes bench-results/
 	@$(BIN)/mesh download
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+bench-gpu: ## Measure the GPU engines at their real sizes, random weights (ARGS=--tiny: no GPU)
+	@python=$${PYTHON_ENGINES:-$$(scripts/setup_engines.sh)} && "$$python" -m tests.bench.gpu $(ARGS)
+
 docs: dev ## Regenerate the settings table, .env.example and the OpenAPI files
 	@$(BIN)/python scripts/generate_docs.py
 

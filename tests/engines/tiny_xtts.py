@@ -28,7 +28,7 @@ def build(folder: Path, *, longest_tokens: int = 45, speakers: bool = True) -> P
     from TTS.tts.models.xtts import Xtts
 
     folder.mkdir(parents=True, exist_ok=True)
-    _vocabulary(folder / "vocab.json")
+    write_vocabulary(folder / "vocab.json")
     args = XttsArgs(
         gpt_layers=2,
         gpt_n_model_channels=WIDTH,
@@ -56,25 +56,33 @@ def build(folder: Path, *, longest_tokens: int = 45, speakers: bool = True) -> P
     config.save_json(str(folder / "config.json"))
     torch.save({"model": model.state_dict()}, folder / "model.pth")
     if speakers:
-        torch.save(
-            {
-                name: {
-                    "gpt_cond_latent": torch.randn(1, 32, WIDTH),
-                    "speaker_embedding": torch.nn.functional.normalize(
-                        torch.randn(1, 512, 1), dim=1
-                    ),
-                }
-                for name in SPEAKERS
-            },
-            folder / "speakers_xtts.pth",
-        )
+        write_speakers(folder / "speakers_xtts.pth", WIDTH)
     return folder
 
 
-def _vocabulary(path: Path) -> None:
+def write_speakers(path: Path, width: int) -> None:
+    """Random latents of :data:`SPEAKERS` for a model of ``width``."""
+    import torch
+
+    torch.save(
+        {
+            name: {
+                "gpt_cond_latent": torch.randn(1, 32, width),
+                "speaker_embedding": torch.nn.functional.normalize(torch.randn(1, 512, 1), dim=1),
+            }
+            for name in SPEAKERS
+        },
+        path,
+    )
+
+
+def write_vocabulary(path: Path, size: int = 0) -> None:
+    """A BPE vocabulary of letters, filled up to ``size`` entries that no text has."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789'.,!?;:-áéíóúñüçãõàèìòùâêîôû"
     special = ["[STOP]", "[UNK]", "[SPACE]", *(f"[{tag}]" for tag in _LANGUAGES), "[START]"]
     vocabulary = {token: number for number, token in enumerate([*special, *letters])}
+    for number in range(len(vocabulary), size):
+        vocabulary[f"<unused{number}>"] = number
     added = [
         {
             "id": vocabulary[token],
