@@ -73,6 +73,7 @@ RTF = Histogram(
     "voice_real_time_factor", "Processing time divided by audio time.", ["engine"], buckets=_RATIO
 )
 AUDIO_SECONDS = Counter("voice_audio_seconds_total", "Audio made or read.", ["engine", "direction"])
+AUDIO_CHUNKS = Counter("voice_audio_chunks_total", "Chunks of audio an engine made.", ["engine"])
 FALLBACKS = Counter(
     "voice_fallback_total",
     "Answers made by another engine than the first choice.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from shared.metrics import AUDIO_SECONDS, RTF, TTFA
+from shared.metrics import AUDIO_CHUNKS, AUDIO_SECONDS, RTF, TTFA
 from shared.pcm import Pcm16
 
 
@@ -26,6 +26,7 @@ def metered(
             if samples == 0:
                 TTFA.labels(engine=engine).observe(time.monotonic() - started)
             samples += chunk.size
+            AUDIO_CHUNKS.labels(engine=engine).inc()
             yield chunk
     finally:
         if samples:

@@ -6,6 +6,7 @@ counts, and is logged, when its last byte was made or its client went away.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import socket
@@ -16,7 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from shared.cancellation import watching
+from shared.cancellation import client_is_gone, watching
 from shared.errors import MeshError, Overloaded
 from shared.log import accept_request_id, request_id
 from shared.metrics import REQUEST_SECONDS, REQUESTS, STREAMS_ABORTED
@@ -52,13 +53,15 @@ class Middleware:
             context.enter_context(watching(partial(has_closed, connection)))
         started = time.monotonic()
         path = environ.get("PATH_INFO", "")
-        seen: dict[str, Any] = {"status": 0, "engine": ""}
+        seen: dict[str, Any] = {"status": 0, "engine": "", "streamed": True}
 
         def record(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             seen["status"] = int(status.split(" ", 1)[0])
             for name, value in headers:
                 if name.lower() == "x-engine":
                     seen["engine"] = value
+                if name.lower() == "content-length":
+                    seen["streamed"] = False
             headers.append(("X-Request-ID", request_id.get()))
             return start_response(status, headers, *rest)
 
@@ -82,7 +85,7 @@ class Middleware:
             # A WebSocket under gunicorn ends by StopIteration; nothing else escapes Flask.
             finish()
             raise
-        return closing_after(_noting_abort(iter(body), body, environ), finish)
+        return closing_after(_noting_abort(iter(body), body, environ, seen), finish)
 
     def _account(
         self, environ: dict[str, Any], seen: dict[str, Any], started: float, outcome: str
@@ -122,16 +125,26 @@ def has_closed(connection: socket.socket) -> bool:
 class _noting_abort:  # noqa: N801 - an iterator adapter, lower case like its peers in itertools
     """Marks the outcome of an answer that failed, or was closed, before its end."""
 
-    def __init__(self, chunks: Any, body: Any, environ: dict[str, Any]) -> None:
+    def __init__(
+        self, chunks: Any, body: Any, environ: dict[str, Any], seen: dict[str, Any]
+    ) -> None:
+        self._seen = seen
         self._chunks = chunks
         self._body = body
         self._environ = environ
         self._ended = False
+        self._began = False
 
     def __iter__(self) -> _noting_abort:
         return self
 
     def __next__(self) -> bytes:
+        # A client may close at once when it has the bytes that Content-Length promised.
+        if self._began and self._seen["streamed"] and client_is_gone():
+            # As a failed write would say, one chunk earlier: nothing more is made for nobody.
+            self._note_departure()
+            raise BrokenPipeError(errno.EPIPE, "the client has left")
+        self._began = True
         try:
             return bytes(next(self._chunks))
         except StopIteration:
@@ -144,10 +157,14 @@ class _noting_abort:  # noqa: N801 - an iterator adapter, lower case like its pe
             STREAMS_ABORTED.labels(kind="http", reason="failure").inc()
             raise
 
+    def _note_departure(self) -> None:
+        self._ended = True
+        self._environ[OUTCOME] = "client_closed"
+        STREAMS_ABORTED.labels(kind="http", reason="client_closed").inc()
+
     def close(self) -> None:
         if not self._ended and self._environ.get("REQUEST_METHOD") != "HEAD":
-            self._environ[OUTCOME] = "client_closed"
-            STREAMS_ABORTED.labels(kind="http", reason="client_closed").inc()
+            self._note_departure()
         close = getattr(self._body, "close", None)
         if close is not None:
             close()

@@ -10,7 +10,8 @@ from shared.admission import Admission
 from shared.cancellation import client_is_gone, watching
 from shared.errors import ClientGone
 from shared.metrics import QUEUE_LEFT
-from shared.web.middleware import has_closed
+from shared.web.faults import OUTCOME
+from shared.web.middleware import Middleware, has_closed
 
 
 @pytest.fixture
@@ -70,3 +71,49 @@ def test_who_has_gone_leaves_the_queue_for_the_next():
     assert QUEUE_LEFT.labels(engine="gone", reason="client_gone")._value.get() == before + 1
     held.release()
     admission.acquire().release()
+
+
+class TestAnswers:
+    """What the outermost layer does when a listener leaves in mid-answer."""
+
+    def serve(self, connection, headers, made):
+        closed = []
+
+        def app(environ, start_response):
+            start_response("200 OK", headers)
+
+            def body():
+                try:
+                    for number in range(5):
+                        made.append(number)
+                        yield b"x"
+                finally:
+                    closed.append(True)
+
+            return body()
+
+        environ = {"PATH_INFO": "/x", "REQUEST_METHOD": "GET", "gunicorn.socket": connection}
+        answer = Middleware(app, 4)(environ, lambda *arguments: None)
+        return iter(answer), environ, closed
+
+    def test_nothing_more_is_made_for_a_listener_who_left(self, pair):
+        ours, theirs = pair
+        made = []
+        answer, environ, closed = self.serve(ours, [], made)
+        assert next(answer) == b"x"
+        theirs.close()
+        with pytest.raises(BrokenPipeError):
+            next(answer)
+        answer.close()
+        assert made == [0]
+        assert closed
+        assert environ[OUTCOME] == "client_closed"
+        assert not client_is_gone()
+
+    def test_who_has_all_that_was_promised_may_close(self, pair):
+        ours, theirs = pair
+        answer, environ, _ = self.serve(ours, [("Content-Length", "5")], [])
+        assert next(answer) == b"x"
+        theirs.close()
+        assert len(list(answer)) == 4
+        assert OUTCOME not in environ

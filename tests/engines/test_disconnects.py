@@ -1,0 +1,113 @@
+"""Listeners who leave in mid-stream: the model stops, the next one is served, memory stays."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+
+from tests.engines.served import Served
+
+pytest.importorskip("TTS")
+
+WARM_UP = 20
+COUNT = 200
+LONG = "One more sentence of a very long answer that nobody will hear to its end. " * 30
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    from tests.engines import tiny_xtts as tiny
+
+    home = tmp_path_factory.mktemp("served")
+    model = tiny.build(home / "model", longest_tokens=65)
+    settings = {"tts_engines": "xtts", "xtts_model": model, "tts_device": "cpu"}
+    service = Served("tts_service", "TTS_PORT", home, settings)
+    try:
+        service.wait_ready()
+        yield service
+    finally:
+        service.close()
+
+
+def leave_early(served):
+    with requests.post(f"{served.url}/synthesize", json={"text": LONG}, stream=True) as answer:
+        answer.raise_for_status()
+        assert next(answer.iter_content(1024))
+
+
+def wait_for(condition):
+    until = time.monotonic() + 20
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert condition()
+
+
+@pytest.mark.timeout(900)
+def test_the_model_stops_for_listeners_who_leave_and_memory_stays_flat(served):
+    for _ in range(WARM_UP):
+        leave_early(served)
+    before = served.memory_mib()
+    gone = served.metric("voice_streams_aborted_total", kind="http")
+    chunks = served.metric("voice_audio_chunks_total", engine="xtts")
+    for _ in range(COUNT):
+        leave_early(served)
+    wait_for(lambda: served.metric("voice_streams_aborted_total", kind="http") == gone + COUNT)
+    made = served.metric("voice_audio_chunks_total", engine="xtts") - chunks
+    time.sleep(1)
+    assert served.metric("voice_audio_chunks_total", engine="xtts") - chunks == made
+    # A whole answer has more than 90 chunks. Made for a listener who left is what he took, what lay
+    # in the sockets before he was seen to be gone, and the one chunk under way.
+    assert made / COUNT < 5
+    assert served.memory_mib() == pytest.approx(before, rel=0.05)
+
+
+def test_the_next_listener_is_served_whole(served):
+    leave_early(served)
+    answer = requests.post(f"{served.url}/synthesize", json={"text": "Hello."}, timeout=60)
+    assert answer.status_code == 200
+    assert answer.headers["X-Engine"] == "xtts"
+    assert len(answer.content) > 20_000
+
+
+def test_a_waiting_request_whose_client_leaves_is_not_worked_on(served):
+    before = served.metric("voice_queue_left_total", reason="client_gone")
+    with requests.post(f"{served.url}/synthesize", json={"text": LONG}, stream=True) as first:
+        assert next(first.iter_content(1024))
+        with pytest.raises(requests.Timeout):
+            requests.post(f"{served.url}/synthesize", json={"text": "Hi."}, timeout=0.5)
+        wait_for(
+            lambda: served.metric("voice_queue_left_total", reason="client_gone") == before + 1
+        )
+
+
+def test_readiness_names_model_and_device(served):
+    state = requests.get(f"{served.url}/readyz", timeout=10).json()
+    engine = state["engines"]["xtts"]
+    assert (engine["state"], engine["device"]) == ("ready", "cpu")
+    assert served.metric("voice_engine_info", engine="xtts", device="cpu") == 1
+
+
+def test_a_gpu_that_is_not_there_keeps_the_service_from_getting_ready(tmp_path, tiny_xtts):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    settings = {"tts_engines": "xtts", **tiny_xtts, "tts_device": "cuda"}
+    service = Served("tts_service", "TTS_PORT", tmp_path, settings)
+    try:
+
+        def state():
+            try:
+                return requests.get(f"{service.url}/readyz", timeout=5)
+            except requests.ConnectionError:
+                return None
+
+        wait_for(lambda: (s := state()) is not None and "configured for cuda" in s.text)
+        assert state().status_code == 503
+        refused = requests.post(f"{service.url}/synthesize", json={"text": "Hi."}, timeout=10)
+        assert refused.status_code == 503
+        assert "configured for cuda" in refused.json()["error"]["message"]
+    finally:
+        service.close()
