@@ -56,7 +56,7 @@ class Callers:
         slowest: the longest that one of them waited, seconds.
     """
 
-    def __init__(self, url: str, count: int = 4) -> None:
+    def __init__(self, url: str, count: int) -> None:
         self.got: Counter[str] = Counter()
         self.slowest = 0.0
         self._url = url
