@@ -111,7 +111,7 @@ class XttsEngine(TtsEngine):
     def language_hints(self) -> Mapping[str, str]:
         """Languages whose writing needs a further package."""
         return {
-            tag: f"pip install {needs}"
+            tag: f"pip install 'coqui-tts[{base(tag)}]'"
             for tag, needs in LANGUAGES.items()
             if needs is not None and tag not in self._spec.languages
         }
