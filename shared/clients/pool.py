@@ -12,10 +12,10 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from shared.clients.breaker import CircuitBreaker
 from shared.clients.faults import fault_from_response
+from shared.clients.watched import WatchedAdapter
 from shared.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.log import request_id
 
@@ -75,7 +75,7 @@ class UpstreamPool:
         self._turn = itertools.count()
         self._session = requests.Session()
         self._session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=16, pool_maxsize=POOL_SIZE, max_retries=0)
+        adapter = WatchedAdapter(pool_connections=16, pool_maxsize=POOL_SIZE, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 

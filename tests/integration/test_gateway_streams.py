@@ -125,14 +125,19 @@ def test_audio_is_passed_on_while_the_service_still_makes_more(start, service):
 
 
 def test_an_answer_that_breaks_off_drops_the_connection(start, service):
+    heard = threading.Event()
+
     def broken(handler):
         begin_chunked(handler)
         chunk(handler, b"half an answer")
+        # A break before anything was passed on would be an error with a status.
+        assert heard.wait(10)
         handler.close_connection = True
 
     service.answers["/synthesize"] = broken
     with raw_request(start(TTS_URL=service.url)) as client:
-        got = b""
+        got = read_until(client, b"half an answer")
+        heard.set()
         try:
             while piece := client.recv(4096):
                 got += piece

@@ -8,10 +8,12 @@ from io import BytesIO
 import pytest
 import requests
 
+from shared.cancellation import watching
 from shared.clients.breaker import CircuitBreaker
 from shared.clients.faults import fault_from_body
 from shared.clients.pool import UpstreamPool
 from shared.errors import (
+    ClientGone,
     EngineFailure,
     InvalidRequest,
     Overloaded,
@@ -201,6 +203,22 @@ def test_silence_is_a_timeout_and_is_not_repeated(serve, make_pool):
         pool.request("GET", "/")
     release.set()
     assert calls == [1]
+
+
+def test_a_call_is_given_up_when_its_own_client_has_left(serve, make_pool):
+    seen = threading.Event()
+
+    def wait_for_the_caller_to_go(handler):
+        # Nothing more is sent: reading ends when the caller closes.
+        if handler.rfile.read(1) == b"":
+            seen.set()
+
+    pool = make_pool(serve(wait_for_the_caller_to_go))
+    with watching(lambda: True), pytest.raises(ClientGone):
+        pool.request("GET", "/")
+    assert seen.wait(5)
+    with watching(lambda: False):
+        assert make_pool(serve(reply)).request("GET", "/").status_code == 200
 
 
 def test_a_kept_connection_that_died_is_replaced(serve, make_pool):
