@@ -2,7 +2,7 @@
 
 French spelling hides which last letters sound, so words come from `lexicon.py`; a word that is
 not there goes through the rules of piper-plus-g2p. Liaison and elided schwas depend on the
-neighbours: only the liaisons that everybody makes are made (M. Grevisse, "Le bon usage", § 41-43).
+neighbours: only the liaisons that everybody makes are made.
 """
 
 from __future__ import annotations

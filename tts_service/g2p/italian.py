@@ -1,9 +1,10 @@
 """Italian letter-to-sound rules of our own, written to sound like what Kokoro was trained on.
 
 Italian spelling gives nearly everything but the place of the stress (`italian_stress.py`), the
-openness of a stressed e or o, and the voice of z. Source of the rules: the chapters on spelling
-in L. Canepari, "Italian Pronunciation & Accents"; the notation (length marks, ɪ and ʊ, `S` for a
-double s) is espeak-ng's as misaki writes it, because Kokoro's Italian voices learnt that.
+openness of a stressed e or o, and the voice of z. The rules are the spelling rules of any Italian
+grammar; what they get wrong was found by ear and by reading back, not in a source. The notation
+(length marks, ɪ and ʊ, `S` for a double s) is espeak-ng's as misaki writes it, because Kokoro's
+Italian voices learnt that.
 """
 
 from __future__ import annotations
