@@ -89,7 +89,9 @@ class GuardedCache(Cache):
         if not self._breaker.allow():
             self._count("skipped")
             return None
-        answer = self._workers.submit(lambda: self._try(call))
+        # A call that comes too late often fails too, a little later: it is one failure.
+        unnoted = threading.Lock()
+        answer = self._workers.submit(lambda: self._try(call, unnoted))
         if was_down:
             # The trial after a pause: its outcome is noted by the worker; nobody waits for it.
             self._count("skipped")
@@ -99,18 +101,18 @@ class GuardedCache(Cache):
         except Exception:
             if not answer.done():
                 answer.cancel()
-                self._failed("timeout")
+                self._failed("timeout", unnoted)
             # Otherwise the worker has noted what went wrong.
             return None
 
-    def _try(self, call: Callable[[Cache], T]) -> T:
+    def _try(self, call: Callable[[Cache], T], unnoted: threading.Lock) -> T:
         """Run in a worker: open where needed, call, note the outcome."""
         try:
             store = self._opened()
             answer = call(store)
         except Exception as error:
             # Whatever a store raises: an answer must not depend on it.
-            self._failed(type(error).__name__)
+            self._failed(type(error).__name__, unnoted)
             raise
         if self._down:
             self._down = False
@@ -128,7 +130,10 @@ class GuardedCache(Cache):
                 self._store = store
         return store
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, unnoted: threading.Lock) -> None:
+        """Note a failure, once for each call: whoever takes ``unnoted`` is the first to see it."""
+        if not unnoted.acquire(blocking=False):
+            return
         self._count("error")
         self._breaker.failed()
         with self._lock:

@@ -82,6 +82,7 @@ class HibariEngine(WaveformEngine):
         from hibari import Hibari
         from hibari.voices import VOICES, voice_path
 
+        self._models, self._voices = {}, []
         for name, facts in VOICES.items():
             try:
                 path = voice_path(name, download_missing=False)
