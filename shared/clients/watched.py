@@ -25,6 +25,7 @@ class _Watching:
     """Waits for the answer's first byte, looking after the client now and then."""
 
     sock: Any
+    timeout: Any
 
     def getresponse(self) -> Any:
         """See :class:`urllib3.connection.HTTPConnection`.
@@ -33,7 +34,8 @@ class _Watching:
             ClientGone: the current client has left.
             TimeoutError: nothing came within the connection's read time-out.
         """
-        limit = self.sock.gettimeout()
+        # The socket's own is still the one for connecting; urllib3 sets it in the call below.
+        limit = self.timeout
         started = time.monotonic()
         while not wait_for_read(self.sock, timeout=_WATCH_S):
             if client_is_gone():

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
@@ -219,6 +220,15 @@ def test_a_call_is_given_up_when_its_own_client_has_left(serve, make_pool):
     assert seen.wait(5)
     with watching(lambda: False):
         assert make_pool(serve(reply)).request("GET", "/").status_code == 200
+
+
+def test_the_time_to_connect_does_not_limit_the_answer(serve, make_pool):
+    def answer(handler):
+        time.sleep(0.5)
+        reply(handler)
+
+    pool = make_pool(serve(answer), connect_timeout_s=0.1, read_timeout_s=30)
+    assert pool.json("GET", "/") == {"ok": True}
 
 
 def test_a_kept_connection_that_died_is_replaced(serve, make_pool):
