@@ -9,7 +9,7 @@ export VENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run download doctor up up-gpu down logs test test-engines test-compose check fmt \
-	bench docs lock clean embedded dev
+	bench bench-gpu docs lock clean embedded dev
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'

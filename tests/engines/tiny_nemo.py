@@ -38,14 +38,14 @@ def fastpitch(path: Path, speakers: int = 1) -> Path:
     return path
 
 
-def hifigan(path: Path) -> Path:
+def hifigan(path: Path, channels: int = 32) -> Path:
     """A HiFiGAN whose generator is narrow; its discriminators are what the class makes them."""
     import torch
     from nemo.collections.tts.models import HifiGanModel
     from omegaconf import OmegaConf
 
     torch.manual_seed(2)
-    config = nemo_configs.hifigan(channels=32, kernels=[3])
+    config = nemo_configs.hifigan(channels=channels, kernels=[3])
     model = HifiGanModel(cfg=OmegaConf.create(config)).eval()
     with torch.no_grad():
         # A narrow generator is quiet; its last layer makes it about as loud as speech.

@@ -78,10 +78,10 @@ def main() -> int:
 
 
 def _plan(where: str, *, tiny: bool, quick: bool) -> Plan:
-    rounds = 1 if quick else 3 if tiny else 5
     if tiny:
-        return Plan(True, where, rounds, requests=4, clip_s=4.0, long_s=60.0)
-    return Plan(False, where, rounds, requests=4)
+        rounds = 1 if quick else 3
+        return Plan(True, where, rounds, requests=8, recordings=1, clip_s=4.0, long_s=60.0)
+    return Plan(False, where, 1 if quick else 5, requests=4, recordings=2)
 
 
 def _measure(wanted: tuple[str, ...], plan: Plan) -> tuple[dict[str, Any], bool]:

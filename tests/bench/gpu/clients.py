@@ -46,6 +46,7 @@ class Load:
         totals = [answer.total_s for answer in self.answers]
         return {
             "requests": len(self.answers),
+            "audio_p50_s": quantile([answer.audio_s for answer in self.answers], 0.5),
             "first_p50_s": quantile(firsts, 0.5),
             "first_p95_s": quantile(firsts, 0.95),
             "total_p50_s": quantile(totals, 0.5),

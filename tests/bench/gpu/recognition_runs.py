@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from typing import Any
 from shared.pcm import Float32
 from tests.bench.gpu import device
 from tests.bench.gpu.clients import Answer, Load, run
-from tests.bench.gpu.hosting import ROOMY, Batches, hosted, require
+from tests.bench.gpu.hosting import ROOMY, Batches, Unavailable, hosted, require
 from tests.bench.gpu.models import Model, given
 from tests.bench.gpu.workload import RATE, Plan, babble
 
@@ -53,10 +54,13 @@ def whisper(plan: Plan, folder: Path) -> dict[str, Any]:
     from tests.bench.gpu import whisper_shape
 
     require(REGISTRY, "whisper")
+    if plan.device != "cpu":
+        _require_cuda_12()
     memory = device.Memory(plan.device)
     shape = whisper_shape.TINY if plan.tiny else whisper_shape.LARGE_V3
     model = whisper_shape.write(shape, folder / "whisper")
-    settings = _settings(plan, model, whisper_batch=4 if plan.tiny else 0)
+    tiny = {"whisper_batch": 4, "threads": 1} if plan.tiny else {}
+    settings = _settings(plan, model, **tiny)
     cases = {}
     with hosted(lambda: WhisperEngine(settings)) as (host, engine, load_s):
         for name, seconds in (("10 s", 10.0), ("long", plan.long_s)):
@@ -70,6 +74,17 @@ def whisper(plan: Plan, folder: Path) -> dict[str, Any]:
             cases[name] = {"audio_s": seconds, "tokens": written, **load.summary()}
         peak = memory.peak_gib()
     return {**model.facts(load_s, peak), "cases": cases}
+
+
+def _require_cuda_12() -> None:
+    """CTranslate2 loads it when it first computes, and fails then."""
+    try:
+        ctypes.CDLL("libcublas.so.12")
+    except OSError as error:
+        raise Unavailable(
+            "CTranslate2 needs libcublas.so.12 and cuDNN 9: pip install nvidia-cublas-cu12 "
+            "nvidia-cudnn-cu12, their folders in LD_LIBRARY_PATH"
+        ) from error
 
 
 def _alone(plan: Plan, engine: Any, clips: list[Float32]) -> dict[str, float]:
@@ -103,7 +118,7 @@ def _served(
         run(
             load if number else Load(),
             clients,
-            plan.requests,
+            plan.recordings,
             lambda client, _: _hear(host, engine, clips[client])[0],
         )
         sizes.append(batches.mean() or 0.0)

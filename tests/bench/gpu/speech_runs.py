@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def xtts(plan: Plan, folder: Path) -> dict[str, Any]:
         hosted(lambda: XttsEngine(settings, open_voice_cache(settings))) as hosting,
     ):
         # Minutes a round at 16 streams, so the engine's own warm-up has to do.
-        few = Plan(plan.tiny, plan.device, max(1, plan.rounds // 2), 1, plan.streams)
+        few = replace(plan, rounds=max(1, plan.rounds // 2), requests=1)
         runs = _compare(few, {"single": hosting}, pieces=1, uncounted=0)
         peak = memory.peak_gib()
     return {**model.facts(hosting[2], peak), "runs": runs}
@@ -140,7 +141,7 @@ def _tiny_nemo(folder: Path) -> Model:
 
     settings = {
         "nemo_tts_spectrogram": str(tiny_nemo.fastpitch(folder / "fastpitch.nemo")),
-        "nemo_tts_vocoder": str(tiny_nemo.hifigan(folder / "hifigan.nemo")),
+        "nemo_tts_vocoder": str(tiny_nemo.hifigan(folder / "hifigan.nemo", channels=16)),
     }
     length = "FastPitch says every character in 4 to 8 frames of 11.6 ms"
     return Model(settings, {}, length, weights="archives")

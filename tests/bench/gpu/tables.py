@@ -35,8 +35,9 @@ last chunk. *Batched*: up to 16 sentences together, patience 8 ms; *single*: the
 `BATCH_ITEMS=1`.
 
 **Recognition**: recordings of {clip_s:g} s of made-up vowels, which the speech detector takes for
-speech. *RTFx, model*: a batch through the model, text and times included; *served*: as many
-clients, with speech detector and queue; *single*: the same with `BATCH_ITEMS=1`.
+speech ({recordings} a client and round). *RTFx, model*: a batch through the model, text and times
+included; *served*: as many clients, with speech detector and queue; *single*: the same with
+`BATCH_ITEMS=1`.
 
 **Load**: as `/readyz` reports it, loading and warming up together; of two engines that share a
 model, the shorter. Weights built in memory are not read from a disk.
@@ -51,13 +52,12 @@ def method(plan: Plan, results: dict[str, Any]) -> str:
         if plan.tiny
         else "the published sizes",
         lengths="; ".join(dict.fromkeys(lengths)) or "nothing was measured",
-        answer="a phrase of two or three words"
-        if plan.tiny
-        else "an answer of a first clause and two sentences",
+        answer="one word" if plan.tiny else "an answer of a first clause and two sentences",
         sentence="the same" if plan.tiny else "one sentence",
         rounds=plan.rounds,
         s="" if plan.rounds == 1 else "s",
         requests=plan.requests,
+        recordings=plan.recordings,
         clip_s=plan.clip_s,
     )
     return "\n\n".join(textwrap.fill(part, 100) for part in text.strip().split("\n\n"))
@@ -119,7 +119,7 @@ def render(data: dict[str, Any]) -> str:
 def shapes(parameters: dict[str, int]) -> str:
     """Parameters beside the published numbers."""
     rows = [
-        (name, number / 1e6, PUBLISHED[name] / 1e6 if name in PUBLISHED else "")
+        (name, round(number / 1e6), round(PUBLISHED[name] / 1e6) if name in PUBLISHED else "")
         for name, number in parameters.items()
     ]
     return table(("model", "parameters, M", "published, M"), rows)
@@ -129,7 +129,7 @@ def _models(results: dict[str, Any]) -> str:
     rows = []
     for name, entry in results.items():
         if "load_s" in entry:
-            parts = ", ".join(f"{part} {n / 1e6:.3g} M" for part, n in entry["parameters"].items())
+            parts = ", ".join(f"{part} {n / 1e6:.0f} M" for part, n in entry["parameters"].items())
             memory = entry["gpu_memory_gib"]
             rows.append(
                 (

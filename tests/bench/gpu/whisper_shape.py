@@ -82,7 +82,7 @@ def write(shape: Shape, folder: Path) -> Model:
     return Model(
         settings={"whisper_model": str(folder)},
         parameters={shape.name: weights.count},
-        length=f"Whisper writes {SCRIPT_TOKENS} tokens for every passage",
+        length=f"Whisper writes some {SCRIPT_TOKENS} tokens for every passage",
         weights="float16 file",
     )
 

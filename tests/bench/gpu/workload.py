@@ -23,7 +23,7 @@ SENTENCES = (
     "he wrote down every word that she had said, and read it again on the way back home.",
     "in the morning the market was full of people who had come from all over the country.",
 )
-PHRASES = ("good morning", "all right then", "yes of course", "thank you all", "see you soon")
+WORDS = ("welcome", "goodbye", "thanks", "tomorrow", "perhaps")
 _VOWELS = (
     (730, 1090, 2440),
     (270, 2290, 3010),
@@ -43,7 +43,8 @@ class Plan:
         tiny: the tests' models on a CPU instead of the published sizes.
         device: as the engines' settings name it.
         rounds: repetitions that count, after one that does not.
-        requests: of each client in a round.
+        requests: for speech, of each client in a round.
+        recordings: to be recognised, of each client in a round.
         streams: clients at once.
         batches: recordings at once.
         clip_s: length of a recording, seconds.
@@ -54,6 +55,7 @@ class Plan:
     device: str
     rounds: int
     requests: int
+    recordings: int
     streams: tuple[int, ...] = (1, 4, 8, 16)
     batches: tuple[int, ...] = (1, 4, 16, 32)
     clip_s: float = 20.0
@@ -63,12 +65,12 @@ class Plan:
 def texts(plan: Plan, client: int, number: int) -> tuple[str, ...]:
     """An answer as the service hands it over: a first clause, then two sentences.
 
-    For the tiny models a phrase of two or three words: a processor is kept busy by one longer
-    sentence alone, where a GPU still waits for work, and that is what batches are for.
+    For the tiny models one word: a processor is kept busy by a longer sentence alone, where a GPU
+    still waits for work, and that is what batches are for.
     """
     index = 3 * client + number
     if plan.tiny:
-        return (PHRASES[index % len(PHRASES)],)
+        return (WORDS[index % len(WORDS)],)
     first, second = index % len(SENTENCES), (index + 1) % len(SENTENCES)
     return CLAUSES[index % len(CLAUSES)], SENTENCES[first], SENTENCES[second]
 
