@@ -110,6 +110,8 @@ class NemoEngine(WaveformEngine):
         vocoder = restore(HifiGanModel, settings.nemo_tts_vocoder, self.device, home)
         # The discriminators are needed for training only and are most of the archive.
         vocoder.mpd = vocoder.msd = None
+        # So is the split of its weights into length and direction, which costs time in every call.
+        vocoder.generator.remove_weight_norm()
         self._adopt(spectrogram, vocoder)
         self._batcher = Batcher(
             "nemo",
