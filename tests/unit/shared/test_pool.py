@@ -231,6 +231,16 @@ def test_the_time_to_connect_does_not_limit_the_answer(serve, make_pool):
     assert pool.json("GET", "/") == {"ok": True}
 
 
+def test_an_answer_may_take_longer_than_the_connection_did(serve, make_pool):
+    def slow(handler):
+        time.sleep(0.5)
+        reply(handler)
+
+    pool = make_pool(serve(slow), connect_timeout_s=0.1, read_timeout_s=5)
+    assert pool.request("GET", "/").status_code == 200
+    assert pool.request("GET", "/").status_code == 200
+
+
 def test_a_kept_connection_that_died_is_replaced(serve, make_pool):
     def answer(handler):
         reply(handler)
