@@ -25,10 +25,16 @@ class Served:
         port_variable: the variable that sets its port.
         home: its VOICEMESH_HOME.
         settings: further settings, by field name.
+        module: has ``create_app``; the package's own where not given.
     """
 
     def __init__(
-        self, package: str, port_variable: str, home: Path, settings: dict[str, Any]
+        self,
+        package: str,
+        port_variable: str,
+        home: Path,
+        settings: dict[str, Any],
+        module: str | None = None,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
@@ -39,7 +45,7 @@ class Served:
         self.log = home / f"{package}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *command, f"{package}.app:create_app()"],
+                [sys.executable, *command, f"{module or package + '.app'}:create_app()"],
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=log,

@@ -1,11 +1,13 @@
 """A tiny XTTS with random weights, saved as its own files: the real loading code runs.
 
 It never stops of itself: every part of a text is as long as the model may speak. The vocoder keeps
-its real shape (its sizes are no part of the configuration), narrowed only at its input.
+its real shape, since its sizes are no part of the configuration; :func:`narrow_vocoder` changes the
+class for tests that would take too long.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -18,6 +20,17 @@ _LANGUAGES = (
     "ja", "hi",
 )
 # fmt: on
+
+
+def narrow_vocoder(channels: int = 32) -> None:
+    """Make every XTTS of this process with a vocoder of ``channels`` instead of 512."""
+    from TTS.tts.layers.xtts.hifigan_decoder import HifiDecoder
+
+    signature = inspect.signature(HifiDecoder.__init__)
+    optional = [p for p in signature.parameters.values() if p.default is not p.empty]
+    HifiDecoder.__init__.__defaults__ = tuple(
+        channels if p.name == "upsample_initial_channel_decoder" else p.default for p in optional
+    )
 
 
 def build(folder: Path, *, longest_tokens: int = 45, speakers: bool = True) -> Path:

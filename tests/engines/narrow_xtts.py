@@ -1,0 +1,26 @@
+"""The speech service, and a model for it, with a vocoder that is narrow enough to run often.
+
+python -m tests.engines.narrow_xtts FOLDER      writes the model
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from tests.engines import tiny_xtts
+
+
+def create_app() -> Flask:
+    """As :func:`tts_service.app.create_app`."""
+    tiny_xtts.narrow_vocoder()
+    from tts_service.app import create_app as create
+
+    return create()
+
+
+if __name__ == "__main__":
+    tiny_xtts.narrow_vocoder()
+    tiny_xtts.build(Path(sys.argv[1]), longest_tokens=65)
