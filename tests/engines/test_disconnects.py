@@ -39,6 +39,20 @@ def leave_early(served):
         assert next(answer.iter_content(1024))
 
 
+def settle(served):
+    """Wait until nothing is made any more for listeners of earlier tests."""
+
+    def made():
+        return served.metric("voice_audio_chunks_total", engine="xtts")
+
+    def still():
+        before = made()
+        time.sleep(0.5)
+        return made() == before
+
+    wait_for(still)
+
+
 def wait_for(condition):
     until = time.monotonic() + 20
     while not condition() and time.monotonic() < until:
@@ -51,6 +65,7 @@ def test_the_model_stops_for_listeners_who_leave_and_memory_stays_flat(served):
     def gone():
         return served.metric("voice_streams_aborted_total", kind="http")
 
+    settle(served)
     earlier = gone()
     for _ in range(WARM_UP):
         leave_early(served)
