@@ -48,10 +48,13 @@ def hifigan(path: Path, channels: int = 32) -> Path:
     config = nemo_configs.hifigan(channels=channels, kernels=[3])
     model = HifiGanModel(cfg=OmegaConf.create(config)).eval()
     with torch.no_grad():
-        # A narrow generator is quiet; its last layer makes it about as loud as speech.
-        for name, weight in model.generator.conv_post.named_parameters():
-            if name != "bias":
-                weight.mul_(400.0)
+        # The last layer must not pass its inputs' mean on, which would be a constant instead of a
+        # sound; and a narrow generator is quiet.
+        last = dict(model.generator.conv_post.named_parameters())
+        last.pop("bias").zero_()
+        magnitude, direction = last.values()
+        direction -= direction.mean(dim=-1, keepdim=True)
+        magnitude.mul_(40.0)
     model.save_to(str(path))
     return path
 
