@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from shared.cancellation import client_is_gone
 from shared.errors import ClientGone, Overloaded
@@ -12,6 +13,34 @@ from shared.metrics import QUEUE_DEPTH, QUEUE_LEFT, QUEUE_SECONDS
 
 _WATCH_S = 0.1
 """How often a waiting caller looks whether its own client is still there."""
+
+
+def wait_in_queue(
+    turn: threading.Event, name: str, until: float, leave: Callable[[], bool]
+) -> bool:
+    """Wait for ``turn``; leave the queue at its deadline, or when nobody needs the place any more.
+
+    Args:
+        turn: set when the wait is over.
+        name: label of the metrics.
+        until: deadline, ``time.monotonic()``.
+        leave: gives the place up; False where it is too late for that, and ``turn`` comes anyway.
+
+    Returns:
+        False when the deadline has passed and the place was given up.
+
+    Raises:
+        ClientGone: the client that this is for has left, and the place was given up.
+    """
+    while not turn.wait(_WATCH_S):
+        late = time.monotonic() > until
+        if not (late or client_is_gone()) or not leave():
+            continue
+        QUEUE_LEFT.labels(engine=name, reason="deadline" if late else "client_gone").inc()
+        if late:
+            return False
+        raise ClientGone("the client has left")
+    return True
 
 
 class Lease:
@@ -79,18 +108,13 @@ class Admission:
             turn = threading.Event()
             self._waiting.append(turn)
             self._depth.set(len(self._waiting))
-        while not turn.wait(_WATCH_S):
-            late = time.monotonic() - started > self._timeout
-            if (late or client_is_gone()) and self._leave_queue(turn):
-                if not late:
-                    QUEUE_LEFT.labels(engine=self._name, reason="client_gone").inc()
-                    raise ClientGone("the client has left")
-                QUEUE_LEFT.labels(engine=self._name, reason="deadline").inc()
-                raise Overloaded(
-                    f"{self._name}: no place within {self._timeout:g} s",
-                    retry_after=self._estimate(len(self._waiting)),
-                )
-            # Where the place was handed over at that very moment, it is ours.
+        if not wait_in_queue(
+            turn, self._name, started + self._timeout, lambda: self._leave_queue(turn)
+        ):
+            raise Overloaded(
+                f"{self._name}: no place within {self._timeout:g} s",
+                retry_after=self._estimate(len(self._waiting)),
+            )
         QUEUE_SECONDS.labels(engine=self._name).observe(time.monotonic() - started)
         return Lease(self)
 

@@ -10,29 +10,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from shared.cancellation import client_is_gone
-from shared.errors import ClientGone, EngineFailure, MeshError, NotReady, Overloaded
-from shared.metrics import BATCH_RETRIES, BATCH_SIZE, QUEUE_DEPTH, QUEUE_LEFT, QUEUE_SECONDS
+from shared.admission import wait_in_queue
+from shared.errors import EngineFailure, MeshError, NotReady, Overloaded
+from shared.metrics import BATCH_RETRIES, BATCH_SIZE, QUEUE_DEPTH, QUEUE_SECONDS
+from shared.model_faults import OutOfMemory, model_failure
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_WATCH_S = 0.1
-"""How often a waiting caller looks whether its own client is still there."""
 _SPREAD = 2
 """The longest item of a batch is at most so many times the shortest: the rest would be padding."""
-
-
-class OutOfMemory(Exception):
-    """The device had no room for a batch; raised by a batch's ``run``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,22 +165,13 @@ class Batcher(Generic[Item, Result]):
         self._thread.join()
 
     def _await(self, ticket: Ticket[Item, Result]) -> None:
-        while not ticket.done.wait(_WATCH_S):
-            late = time.monotonic() - ticket.arrived > self._timeout_s
-            if not late and not client_is_gone():
-                continue
-            if not self._withdraw(ticket):
-                # It is being run: its place on the device cannot be taken back.
-                ticket.done.wait()
-                return
-            if late:
-                QUEUE_LEFT.labels(engine=self._name, reason="deadline").inc()
-                raise Overloaded(
-                    f"{self._name}: no result within {self._timeout_s:g} s",
-                    retry_after=self._estimate(),
-                )
-            QUEUE_LEFT.labels(engine=self._name, reason="client_gone").inc()
-            raise ClientGone("the client has left")
+        until = ticket.arrived + self._timeout_s
+        # What is being run cannot be taken back from the device: it is waited for.
+        if not wait_in_queue(ticket.done, self._name, until, lambda: self._withdraw(ticket)):
+            raise Overloaded(
+                f"{self._name}: no result within {self._timeout_s:g} s",
+                retry_after=self._estimate(),
+            )
 
     def _withdraw(self, ticket: Ticket[Item, Result]) -> bool:
         with self._changed:
@@ -276,15 +261,4 @@ class Batcher(Generic[Item, Result]):
         ticket.done.set()
 
     def _as_mesh_error(self, error: Exception) -> MeshError:
-        if isinstance(error, MeshError):
-            return error
-        # The message may quote the item; where it arose is enough to find the fault.
-        log.error(
-            "engine failed",
-            extra={
-                "engine": self._name,
-                "error": type(error).__name__,
-                "frames": "".join(traceback.format_tb(error.__traceback__)),
-            },
-        )
-        return EngineFailure(f"{self._name}: the model failed on this")
+        return error if isinstance(error, MeshError) else model_failure(self._name, error, "this")

@@ -17,6 +17,9 @@ from shared.pcm import Float32, Pcm16
 TARGET_LUFS = -23.0
 """EBU R 128 programme loudness."""
 
+CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
+"""What English voices say when their loudness is measured."""
+
 MAX_GAIN_DB = 24.0
 """More would only lift noise: a voice that quiet is broken."""
 

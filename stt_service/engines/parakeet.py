@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from shared.batching import Batcher, Limits, OutOfMemory
-from shared.device import free_cached_memory, is_out_of_memory, resolve_torch_device
+from shared.batching import Batcher, Limits
+from shared.device import resolve_torch_device
 from shared.engines import EngineSpec
 from shared.errors import InvalidRequest, NotReady
+from shared.model_faults import noticing_full_memory
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
@@ -206,20 +207,14 @@ class ParakeetEngine(SttEngine):
         import torch
 
         padded = [np.pad(samples, (0, max(0, _SHORTEST - len(samples)))) for samples in batch]
-        try:
-            with torch.inference_mode():
-                found = self._model.transcribe(
-                    padded,
-                    batch_size=len(padded),
-                    return_hypotheses=True,
-                    timestamps=True,
-                    verbose=False,
-                )
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            free_cached_memory(self.device)
-            raise OutOfMemory from error
+        with noticing_full_memory(self.device), torch.inference_mode():
+            found = self._model.transcribe(
+                padded,
+                batch_size=len(padded),
+                return_hypotheses=True,
+                timestamps=True,
+                verbose=False,
+            )
         return [_heard(hypothesis) for hypothesis in found]
 
 

@@ -18,6 +18,7 @@ from tts_service.engines.fish_request import (
     sampling_of,
     writes_emotions,
 )
+from tts_service.loudness import CALIBRATION
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
@@ -30,7 +31,6 @@ _CODEC_RATE = 44_100
 """Hz of the codecs so far; the server does not let it be chosen."""
 _SEED = 7
 """Without a reference the model draws its voice anew for each sentence; a fixed seed keeps it."""
-_CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
 
 
 def build(settings: TtsSettings) -> FishLocalEngine:
@@ -91,8 +91,8 @@ class FishLocalEngine(FishEngine):
     def warm_up(self) -> None:
         """Speak a sentence with the default voice: its sample rate and loudness are known then."""
         voice = self._voices[0]
-        request = SynthesisRequest((Piece(_CALIBRATION),), voice.language, voice)
-        samples, self._rate = self._fetch(self._whole_body(_CALIBRATION, request, 1.0))
+        request = SynthesisRequest((Piece(CALIBRATION),), voice.language, voice)
+        samples, self._rate = self._fetch(self._whole_body(CALIBRATION, request, 1.0))
         self._levels.gain(voice.id, samples, self._rate)
 
     def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:

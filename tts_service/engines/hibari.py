@@ -20,14 +20,13 @@ from tts_service.engines.base import EngineVoice, Gender, SynthesisRequest
 from tts_service.engines.onnx import CompactSession
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
-from tts_service.loudness import gain_for, integrated_lufs
+from tts_service.loudness import CALIBRATION, gain_for, integrated_lufs
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
 
 log = logging.getLogger(__name__)
 
-_CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
 _SEED = 0
 """The model adds noise to its spectrum; a fixed seed makes the same text the same audio."""
 
@@ -98,7 +97,7 @@ class HibariEngine(WaveformEngine):
     def warm_up(self) -> None:
         """Speak the calibration sentence with each voice, which also measures its loudness."""
         for voice in self._voices:
-            audio = np.concatenate(list(self._run(voice, _CALIBRATION, 1.0)))
+            audio = np.concatenate(list(self._run(voice, CALIBRATION, 1.0)))
             lufs = integrated_lufs(audio, self.spec.sample_rate)
             self._gains[voice.id] = gain_for(lufs)
             log.info("voice measured", extra={"voice": voice.id, "lufs": round(lufs, 2)})

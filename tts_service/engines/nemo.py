@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.batching import Batcher, Limits, OutOfMemory
-from shared.device import free_cached_memory, is_out_of_memory, resolve_torch_device
+from shared.batching import Batcher, Limits
+from shared.device import resolve_torch_device
 from shared.engines import EngineSpec
 from shared.errors import NotReady
+from shared.model_faults import noticing_full_memory
 from shared.pcm import Float32
 from tts_service.engines.base import EngineVoice, SynthesisRequest
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
-from tts_service.loudness import gain_for, integrated_lufs
+from tts_service.loudness import CALIBRATION, gain_for, integrated_lufs
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
 
 log = logging.getLogger(__name__)
 
-_CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
 _LONGEST_CHARS = 400
 """FastPitch's attention grows with the square of the text; sentences are shorter than this."""
 _PADDED_TOKENS = 16_000
@@ -130,7 +130,7 @@ class NemoEngine(WaveformEngine):
     def warm_up(self) -> None:
         """Speak the calibration sentence with each voice, which also measures its loudness."""
         for speaker, voice in enumerate(self._voices):
-            audio = self._say(_CALIBRATION, 1.0, 0.0, speaker, caller="warm-up")
+            audio = self._say(CALIBRATION, 1.0, 0.0, speaker, caller="warm-up")
             if audio.size == 0:
                 raise NotReady("the model's tokenizer does not know the calibration sentence")
             lufs = integrated_lufs(audio, self._rate)
@@ -210,24 +210,18 @@ class NemoEngine(WaveformEngine):
             ids[row, : len(sentence.tokens)] = torch.tensor(sentence.tokens)
         column = {"dtype": torch.float32, "device": self.device}
         speakers = torch.tensor([s.speaker for s in batch], device=self.device)
-        try:
-            with torch.inference_mode():
-                mel, frames, *_ = self._spectrogram.fastpitch.infer(
-                    text=ids.to(self.device),
-                    pace=torch.tensor([[s.pace] for s in batch], **column),
-                    pitch=torch.tensor([[s.pitch] for s in batch], **column),
-                    speaker=speakers if len(self._voices) > 1 else None,
-                )
-                # What follows a sentence's own frames is padding of others: the vocoder reads
-                # zeros there, as it does beyond the end of a single spectrogram.
-                kept = torch.arange(mel.shape[2], device=mel.device)[None, :] < frames[:, None]
-                mel = mel * kept[:, None, :]
-                sound = self._vocoder.convert_spectrogram_to_audio(spec=mel).float().cpu().numpy()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            free_cached_memory(self.device)
-            raise OutOfMemory from error
+        with noticing_full_memory(self.device), torch.inference_mode():
+            mel, frames, *_ = self._spectrogram.fastpitch.infer(
+                text=ids.to(self.device),
+                pace=torch.tensor([[s.pace] for s in batch], **column),
+                pitch=torch.tensor([[s.pitch] for s in batch], **column),
+                speaker=speakers if len(self._voices) > 1 else None,
+            )
+            # What follows a sentence's own frames is padding of others: the vocoder reads
+            # zeros there, as it does beyond the end of a single spectrogram.
+            kept = torch.arange(mel.shape[2], device=mel.device)[None, :] < frames[:, None]
+            mel = mel * kept[:, None, :]
+            sound = self._vocoder.convert_spectrogram_to_audio(spec=mel).float().cpu().numpy()
         return [
             np.array(wave[: count * self._hop], np.float32)
             for wave, count in zip(sound, frames.tolist(), strict=True)

@@ -6,12 +6,10 @@ thread-safe, so one caller at a time has it, for the whole of a stream.
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
-import traceback
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -19,34 +17,30 @@ import numpy as np
 
 from shared.cache import cache_key
 from shared.caches.embeddings import EmbeddingCache
-from shared.device import free_cached_memory, is_out_of_memory, resolve_torch_device
+from shared.device import free_cached_memory, resolve_torch_device
 from shared.engines import EngineSpec
 from shared.errors import EngineFailure, InvalidRequest, MeshError, NotReady, Overloaded
-from shared.pcm import AudioFormat, Float32, Pcm16, PcmStream
+from shared.model_faults import OutOfMemory, model_failure, noticing_full_memory
+from shared.pcm import Float32
 from tts_service.engines.base import (
     EngineVoice,
     PreparedVoice,
     Reference,
     SynthesisRequest,
-    TtsEngine,
 )
+from tts_service.engines.utterances import UtteranceEngine
 from tts_service.engines.xtts_text import LANGUAGES, parts_of
 from tts_service.engines.xtts_voice import Latents, conditioning_audio
-from tts_service.joins import LEAD_S, silence
 from tts_service.languages import base
-from tts_service.loudness import gain_for, integrated_lufs, to_pcm16
+from tts_service.loudness import CALIBRATION, gain_for, integrated_lufs
 from tts_service.streamed import steady
-from tts_service.tempo import share_speed, stretch
+from tts_service.tempo import stretch
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
 
-log = logging.getLogger(__name__)
-
-_CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
 _SEED = 0
 """Sampling starts from it for every part, so that the same request is the same audio."""
-_NATIVE_SPEED = (0.5, 2.0)
 _STREAM_TOKENS = 20
 _OVERLAP_SAMPLES = 1024
 """Tokens per chunk and samples of cross-fade: coqui's defaults for ``inference_stream``."""
@@ -71,13 +65,16 @@ def build(settings: TtsSettings) -> XttsEngine:
     return XttsEngine(settings, open_voice_cache(settings))
 
 
-class XttsEngine(TtsEngine):
+class XttsEngine(UtteranceEngine):
     """See the module.
 
     Args:
         settings: model, device, consent.
         cache: keeps what was made of reference recordings.
     """
+
+    native_speed = (0.5, 2.0)
+    split_pause_s = 0.0
 
     def __init__(self, settings: TtsSettings, cache: EmbeddingCache) -> None:
         self._settings = settings
@@ -134,7 +131,8 @@ class XttsEngine(TtsEngine):
         """Speak the calibration sentence once, cloned from a second of noise where there are no
         built-in speakers."""
         if self._speakers:
-            self._gain(next(iter(self._speakers)), self._built_in(next(iter(self._speakers))))
+            first = next(iter(self._speakers))
+            self._level(first, self._built_in(first))
             return
         noise = np.random.default_rng(0).normal(0, 0.1, 22_050).astype(np.float32)
         with self._lock:
@@ -178,58 +176,35 @@ class XttsEngine(TtsEngine):
             self._cache.put(key, latents.arrays())
         return PreparedVoice(f"clone-{key[:12]}", "cloning", latents)
 
-    def synthesize(self, request: SynthesisRequest) -> PcmStream:
-        """See :meth:`TtsEngine.synthesize`."""
-        return PcmStream(
-            AudioFormat(self._spec.sample_rate), self._chunks(request), engine=self._spec.name
-        )
+    def _utterances(
+        self, text: str, request: SynthesisRequest, speed: float, factor: float
+    ) -> Generator[Iterable[Float32], None, None]:
+        rate, language = self._spec.sample_rate, base(request.language)
+        latents = self._latents(request)
+        for part in parts_of(text, language, self._count_tokens):
+            with closing(self._part(part, language, latents, speed, request.parameters)) as sound:
+                yield _stretched(steady(sound, rate), rate, factor)
 
-    def _chunks(self, request: SynthesisRequest) -> Iterator[Pcm16]:
-        rate = self._spec.sample_rate
-        speed, factor = share_speed(request.speed, _NATIVE_SPEED)
-        language = base(request.language)
-        pause_s = LEAD_S
-        spoken = False
-        latents, gain = self._voice_of(request)
-        progress = request.progress
-        for index, piece in enumerate(request.pieces):
-            said = False
-            progress.piece, progress.begun = index, False
-            for part in parts_of(piece.text, language, self._count_tokens):
-                with closing(
-                    self._part(part, language, latents, speed, request.parameters)
-                ) as sound:
-                    for chunk in _stretched(steady(sound, rate), rate, factor):
-                        quiet = silence(pause_s, rate)
-                        pause_s = 0.0
-                        progress.begun = said = spoken = True
-                        yield to_pcm16(np.concatenate((quiet, chunk * np.float32(gain))))
-            if said:
-                pause_s = piece.pause_s / request.speed
-        if not spoken:
-            raise InvalidRequest(
-                f"nothing in the text can be spoken in '{request.language}'",
-                param="text",
-                code="unspeakable_text",
-            )
+    def _gain(self, request: SynthesisRequest) -> float:
+        latents = self._latents(request)
+        return latents.gain if request.prepared else self._level(request.voice.id, latents)
 
-    def _voice_of(self, request: SynthesisRequest) -> tuple[Latents, float]:
+    def _latents(self, request: SynthesisRequest) -> Latents:
         if request.prepared is not None:
-            latents: Latents = request.prepared.data
-            return latents, latents.gain
+            prepared: Latents = request.prepared.data
+            return prepared
         if request.voice.id not in self._speakers:
             raise InvalidRequest(
                 "this model has no speakers of its own; send a sample of a voice",
                 param="voice_sample",
             )
-        latents = self._built_in(request.voice.id)
-        return latents, self._gain(request.voice.id, latents)
+        return self._built_in(request.voice.id)
 
     def _built_in(self, voice: str) -> Latents:
         found = self._model.speaker_manager.speakers[self._speakers[voice]]
         return Latents(found["gpt_cond_latent"].numpy(), found["speaker_embedding"].numpy())
 
-    def _gain(self, voice: str, latents: Latents) -> float:
+    def _level(self, voice: str, latents: Latents) -> float:
         if voice not in self._gains:
             with self._lock:
                 self._gains[voice] = self._calibrate(latents)
@@ -237,7 +212,7 @@ class XttsEngine(TtsEngine):
 
     def _calibrate(self, latents: Latents) -> float:
         """The gain of a voice, from its own speech. The lock is held."""
-        chunks = list(self._speak(_CALIBRATION, "en", latents, 1.0, {}))
+        chunks = list(self._speak(CALIBRATION, "en", latents, 1.0, {}))
         if not chunks:
             return 1.0
         return gain_for(integrated_lufs(np.concatenate(chunks), self._spec.sample_rate))
@@ -271,7 +246,7 @@ class XttsEngine(TtsEngine):
 
         sampling = {name: parameters.get(name) or value for name, value in _SAMPLING.items()}
         torch.manual_seed(_SEED)
-        try:
+        with self._faults("this text"):
             stream = self._model.inference_stream(
                 text,
                 language,
@@ -289,22 +264,6 @@ class XttsEngine(TtsEngine):
                         raise EngineFailure("xtts: the model returned invalid samples")
                     if samples.size:
                         yield samples
-        except MeshError:
-            raise
-        except Exception as error:
-            if is_out_of_memory(error):
-                free_cached_memory(self.device)
-                raise Overloaded("xtts: no memory for this on the device") from error
-            # The message may quote the text; where it arose is enough to find the fault.
-            log.error(
-                "engine failed",
-                extra={
-                    "engine": "xtts",
-                    "error": type(error).__name__,
-                    "frames": "".join(traceback.format_tb(error.__traceback__)),
-                },
-            )
-            raise EngineFailure("xtts: the model failed on this text") from error
 
     def _condition(self, audio: Float32) -> Latents:
         """Latents of a recording at 22.05 kHz. The lock is held."""
@@ -312,17 +271,25 @@ class XttsEngine(TtsEngine):
 
         rate = 22_050
         wave = torch.from_numpy(audio)[None, :].to(self.device)
-        try:
+        with self._faults("this sample"):
             gpt = self._model.get_gpt_cond_latents(
                 wave, rate, length=_LATENT_SECONDS, chunk_length=_LATENT_CHUNK_SECONDS
             )
             speaker = self._model.get_speaker_embedding(wave, rate)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise EngineFailure("xtts: the model failed on this sample") from error
-            free_cached_memory(self.device)
-            raise Overloaded("xtts: no memory for this on the device") from error
         return Latents(gpt.float().cpu().numpy(), speaker.float().cpu().numpy())
+
+    @contextmanager
+    def _faults(self, on: str) -> Iterator[None]:
+        """What the library raises in the block, as the mesh's errors."""
+        try:
+            with noticing_full_memory(self.device):
+                yield
+        except OutOfMemory as error:
+            raise Overloaded("xtts: no memory for this on the device") from error
+        except MeshError:
+            raise
+        except Exception as error:
+            raise model_failure("xtts", error, on) from error
 
 
 def _slug(name: str) -> str:

@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from shared.batching import Batcher, Limits, OutOfMemory, choose
+from shared.batching import Batcher, Limits, choose
 from shared.cancellation import watching
 from shared.errors import ClientGone, EngineFailure, NotReady, Overloaded
 from shared.metrics import BATCH_RETRIES, QUEUE_LEFT
+from shared.model_faults import OutOfMemory
 
 WIDE = Limits(items=8, padded=10_000, patience_s=0.0)
 
