@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.errors import EngineFailure
 from shared.pcm import Float32, Pcm16
+from shared.streaming import close_quietly
 
 
 class Resampler:
@@ -80,9 +81,7 @@ def resampled_pcm(chunks: Iterator[Pcm16], from_rate: int, to_rate: int) -> Iter
         if (samples := resampler.flush()).size:
             yield _back_to_pcm16(samples)
     finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+        close_quietly(chunks)
 
 
 def _back_to_pcm16(samples: Float32) -> Pcm16:

@@ -7,11 +7,11 @@ import numpy as np
 from shared.pcm import Float32
 
 _FRAME_S = 0.01
-_KEEP_LEAD_S = 0.02
-_KEEP_TAIL_S = 0.06
+KEEP_LEAD_S = 0.02
+KEEP_TAIL_S = 0.06
 _FADE_IN_S = 0.004
-_FADE_OUT_S = 0.012
-_FLOOR_DB = -45.0
+FADE_OUT_S = 0.012
+FLOOR_DB = -45.0
 """Below the piece's own loudest frame, what counts as silence; a breath is well above it."""
 
 LEAD_S = 0.03
@@ -42,22 +42,33 @@ def pause_after(text: str, *, ends_paragraph: bool = False) -> float:
     return _NO_MARK_S
 
 
+def frame_samples(sample_rate: int) -> int:
+    """Samples of a frame over which loudness is judged (10 ms)."""
+    return max(1, round(_FRAME_S * sample_rate))
+
+
+def frame_power(samples: Float32, frame: int) -> Float32:
+    """Mean square of each whole frame of ``frame`` samples; what is left over is not looked at."""
+    whole = samples.size // frame
+    frames = samples[: whole * frame].reshape(whole, frame)
+    return np.asarray(np.square(frames).mean(axis=1), np.float32)
+
+
 def trim(samples: Float32, sample_rate: int) -> Float32:
     """``samples`` without the silence around its speech; a little is kept on both sides.
 
     Loudness is judged in 10 ms frames against the piece's own loudest one. The result is a view.
     """
-    frame = max(1, round(_FRAME_S * sample_rate))
-    whole = samples.size // frame
-    if whole == 0:
+    frame = frame_samples(sample_rate)
+    power = frame_power(samples, frame)
+    if power.size == 0:
         return samples
-    power = np.square(samples[: whole * frame].reshape(whole, frame)).mean(axis=1)
     peak = float(power.max())
     if peak <= 0.0:
         return samples[:0]
-    active = np.flatnonzero(power > peak * 10 ** (_FLOOR_DB / 10))
-    first = max(0, int(active[0]) * frame - round(_KEEP_LEAD_S * sample_rate))
-    last = min(samples.size, (int(active[-1]) + 1) * frame + round(_KEEP_TAIL_S * sample_rate))
+    active = np.flatnonzero(power > peak * 10 ** (FLOOR_DB / 10))
+    first = max(0, int(active[0]) * frame - round(KEEP_LEAD_S * sample_rate))
+    last = min(samples.size, (int(active[-1]) + 1) * frame + round(KEEP_TAIL_S * sample_rate))
     return samples[first:last]
 
 
@@ -78,7 +89,7 @@ def fade_in(samples: Float32, sample_rate: int) -> Float32:
 def fade_out(samples: Float32, sample_rate: int) -> Float32:
     """A copy that falls within its last 12 ms and ends at zero."""
     faded = samples.copy()
-    fall = min(samples.size // 2, round(_FADE_OUT_S * sample_rate))
+    fall = min(samples.size // 2, round(FADE_OUT_S * sample_rate))
     if fall:
         faded[-fall:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fall, dtype=np.float32) + 1) / fall)
     return faded

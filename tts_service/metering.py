@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from shared.metrics import AUDIO_CHUNKS, AUDIO_SECONDS, RTF, TTFA
 from shared.pcm import Pcm16
+from shared.streaming import close_quietly
 
 
 def metered(
@@ -33,6 +34,4 @@ def metered(
             audio_s = samples / sample_rate
             AUDIO_SECONDS.labels(engine=engine, direction="out").inc(audio_s)
             RTF.labels(engine=engine).observe(busy_s / audio_s)
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+        close_quietly(chunks)

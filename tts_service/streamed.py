@@ -11,16 +11,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from shared.pcm import Float32
-from tts_service.joins import fade_in, fade_out
+from tts_service.joins import (
+    FADE_OUT_S,
+    FLOOR_DB,
+    KEEP_LEAD_S,
+    KEEP_TAIL_S,
+    fade_in,
+    fade_out,
+    frame_power,
+    frame_samples,
+)
 
-_FRAME_S = 0.01
-_KEEP_LEAD_S = 0.02
-_KEEP_TAIL_S = 0.06
-_FLOOR_DB = -45.0
-"""Below the loudest frame so far, what counts as silence."""
 _SILENT = 1e-8
 """Mean square (-80 dBFS) that is silence whatever else was heard."""
-_FADE_S = 0.012
 _LONGEST_PAUSE_S = 1.5
 """A pause inside speech that is longer is passed on, not held."""
 
@@ -31,8 +34,8 @@ def steady(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
     Yields nothing where there is no sound at all. Chunk borders move; closing the iterator closes
     nothing else.
     """
-    frame = max(1, round(_FRAME_S * sample_rate))
-    hold = round(_FADE_S * sample_rate)
+    frame = frame_samples(sample_rate)
+    hold = round(FADE_OUT_S * sample_rate)
     held: Float32 = np.zeros(0, np.float32)
     loudest = 0.0
     started = False
@@ -40,7 +43,7 @@ def steady(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
         held = np.concatenate((held, chunk))
         loud, loudest = _loud_frames(held, frame, loudest)
         if not loud.size:
-            most = round((_LONGEST_PAUSE_S if started else _KEEP_LEAD_S) * sample_rate)
+            most = round((_LONGEST_PAUSE_S if started else KEEP_LEAD_S) * sample_rate)
             if held.size > most + frame:
                 if started:
                     yield held[: held.size - most]
@@ -48,7 +51,7 @@ def steady(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
             continue
         first = 0
         if not started:
-            first = max(0, int(loud[0]) * frame - round(_KEEP_LEAD_S * sample_rate))
+            first = max(0, int(loud[0]) * frame - round(KEEP_LEAD_S * sample_rate))
         # The fade out must have something left to fade, should this be the end.
         until = (int(loud[-1]) + 1) * frame - hold
         if until <= first:
@@ -61,7 +64,7 @@ def steady(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
     if started:
         loud, _ = _loud_frames(held, frame, loudest)
         spoken = (int(loud[-1]) + 1) * frame if loud.size else hold
-        yield fade_out(held[: spoken + round(_KEEP_TAIL_S * sample_rate)], sample_rate)
+        yield fade_out(held[: spoken + round(KEEP_TAIL_S * sample_rate)], sample_rate)
     elif held.size and _loud_frames(held, frame, loudest)[0].size:
         yield fade_out(fade_in(held, sample_rate), sample_rate)
 
@@ -70,10 +73,9 @@ def _loud_frames(
     samples: Float32, frame: int, loudest: float
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], float]:
     """Indices of the frames that are not silence, and the loudest mean square so far."""
-    whole = samples.size // frame
-    if not whole:
+    power = frame_power(samples, frame)
+    if not power.size:
         return np.zeros(0, np.intp), loudest
-    power = np.square(samples[: whole * frame].reshape(whole, frame)).mean(axis=1)
     loudest = max(loudest, float(power.max()))
-    floor = max(_SILENT, loudest * 10 ** (_FLOOR_DB / 10))
+    floor = max(_SILENT, loudest * 10 ** (FLOOR_DB / 10))
     return np.flatnonzero(power > floor), loudest

@@ -29,13 +29,13 @@ def pieces_of(text: str, language: str, *, first_clause_chars: int | None) -> tu
     pieces: list[Piece] = []
     for paragraph in _PARAGRAPH.split(text):
         spoken = _SPACE.sub(" ", normalize(paragraph, language)).strip()
-        if not _speakable(spoken):
+        if not is_speakable(spoken):
             continue
         if first_clause_chars is not None and not pieces:
             parts = clauses(spoken, language, first_max_chars=first_clause_chars)
         else:
             parts = split_sentences(spoken, language)
-        kept = [part for part in parts if _speakable(part)]
+        kept = [part for part in parts if is_speakable(part)]
         pieces.extend(
             Piece(part, pause_after(part, ends_paragraph=index == len(kept) - 1))
             for index, part in enumerate(kept)
@@ -47,6 +47,6 @@ def pieces_of(text: str, language: str, *, first_clause_chars: int | None) -> tu
     return tuple(pieces)
 
 
-def _speakable(text: str) -> bool:
+def is_speakable(text: str) -> bool:
     """Whether there is a letter or a digit; marks and emoji alone are silent."""
     return any(character.isalnum() for character in text)

@@ -12,13 +12,11 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-
-from filelock import Timeout
 
 from shared.errors import MeshError, ModelDamaged, NotReady
 from shared.models.catalogue import (
@@ -40,13 +38,13 @@ from shared.models.fetch import (
 )
 from shared.models.manifest import lock_of, read_manifest, sha256_of, unsound, write_manifest
 from shared.models.torch_checkpoint import save_as_npz
+from shared.models.turns import one_at_a_time
 
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(sys.prefix) / "share" / "voicemesh" / "models"
 """Where a container image carries prepared models: in the environment, as data files lie there."""
 
-LOCK_TIMEOUT_S = 3600
 _BLOCK = 1 << 20
 
 
@@ -110,7 +108,7 @@ def ensure(
         if not unsound(spec, prepared):
             return prepared
     try:
-        with _locked(spec, folder, progress):
+        with one_at_a_time(lock_of(folder), name, spec.size, progress):
             # Another process may have prepared it while this one waited.
             if unsound(spec, folder):
                 staging = home / "models" / ".staging" / name
@@ -122,24 +120,6 @@ def ensure(
         ) from error
     progress(name, "ready", spec.size, spec.size)
     return folder
-
-
-@contextmanager
-def _locked(spec: ModelSpec, folder: Path, progress: Progress) -> Iterator[None]:
-    """One process at a time; the lock of a process that dies is free at once (flock)."""
-    lock = lock_of(folder)
-    try:
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            progress(spec.name, "waiting: another process prepares it", 0, spec.size)
-            lock.acquire(timeout=LOCK_TIMEOUT_S)
-    except Timeout:
-        raise NotReady(f"model '{spec.name}': another process is still preparing it") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _folder(spec: ModelSpec, home: Path) -> Path:

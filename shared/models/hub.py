@@ -11,22 +11,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from shared.errors import InvalidRequest, NotReady
 from shared.models.catalogue import Progress, silent
 from shared.models.hub_catalogue import HubModel, hub_model
 from shared.models.hub_fetch import Downloader, Fetched, HubClient, digest_of, fetch
+from shared.models.turns import one_at_a_time
 
 log = logging.getLogger(__name__)
 
-LOCK_TIMEOUT_S = 3600
 _REVISION = "main"
 
 
@@ -79,10 +78,7 @@ def locate_folder(repo_id: str, settings_home: Path) -> Path:
     repository = _Repository(model, cache_folder(settings_home))
     if lacking := repository.lacking():
         raise _not_prepared(model, lacking)
-    snapshot = repository.snapshot()
-    if snapshot is None:
-        raise _not_prepared(model, "it is gone")
-    return snapshot
+    return _folder(repository)
 
 
 def ensure(
@@ -126,7 +122,7 @@ def ensure(
             code="offline",
         )
     try:
-        with _locked(model, repository, progress):
+        with one_at_a_time(repository.lock(), repo_id, 0, progress):
             # Another container may have fetched it while this one waited.
             if repository.lacking() is not None:
                 progress(repo_id, "asking the hub", 0, 0)
@@ -169,26 +165,6 @@ def _folder(repository: _Repository) -> Path:
     if snapshot is None:
         raise _not_prepared(repository.model, "it is gone")
     return snapshot
-
-
-@contextmanager
-def _locked(model: HubModel, repository: _Repository, progress: Progress) -> Iterator[None]:
-    """One process at a time; the lock of a process that dies is free at once (flock)."""
-    lock = repository.lock()
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        progress(model.repo_id, "waiting: another process prepares it", 0, 0)
-        try:
-            lock.acquire(timeout=LOCK_TIMEOUT_S)
-        except Timeout:
-            raise NotReady(
-                f"model '{model.repo_id}': another process is still preparing it"
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Repository:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shared.engines import EngineSpec
+from shared.errors import InvalidRequest
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment
 
@@ -114,6 +115,19 @@ class SttEngine(ABC):
             InvalidRequest: a language the engine does not know (also while iterating).
             EngineFailure: the model failed (while iterating).
         """
+
+    def _require_known(self, language: str | None) -> None:
+        """Refuse a language that the engine does not declare; None is any.
+
+        Raises:
+            InvalidRequest: with those there are.
+        """
+        if language and language not in self.spec.languages:
+            raise InvalidRequest(
+                f"language '{language}' is not known to this engine",
+                param="language",
+                details={"available": sorted(self.spec.languages)},
+            )
 
     def open_session(self, options: Options) -> Session:
         """A session for incremental audio; this one keeps the audio until :meth:`finish`."""

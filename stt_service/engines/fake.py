@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shared.engines import EngineSpec
-from shared.errors import EngineFailure, InvalidRequest
+from shared.errors import EngineFailure
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
@@ -52,12 +52,7 @@ class FakeStt(SttEngine):
 
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
         """See the class."""
-        if options.language and options.language not in self.spec.languages:
-            raise InvalidRequest(
-                f"language '{options.language}' is not known",
-                param="language",
-                details={"available": sorted(self.spec.languages)},
-            )
+        self._require_known(options.language)
         made = Recognition(iter(()))
         made.segments = self._segments(blocks, options, made)
         return made

@@ -134,12 +134,7 @@ class ParakeetEngine(SttEngine):
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
         """See :class:`SttEngine`; the language is the model's own business, so that one that it
         does not know is refused and one that it does know changes nothing."""
-        if options.language and options.language not in self.spec.languages:
-            raise InvalidRequest(
-                f"language '{options.language}' is not known to this engine",
-                param="language",
-                details={"available": sorted(self.spec.languages)},
-            )
+        self._require_known(options.language)
         if options.task == "translate":
             raise InvalidRequest(f"{self.spec.model} transcribes and does not translate")
         made = Recognition(iter(()))

@@ -19,7 +19,7 @@ import numpy as np
 
 from shared.device import resolve_device
 from shared.engines import EngineSpec
-from shared.errors import InvalidRequest, NotReady
+from shared.errors import NotReady
 from shared.models import locate
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment
@@ -120,12 +120,7 @@ class WhisperEngine(SttEngine):
 
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
         """See :class:`SttEngine`."""
-        if options.language and options.language not in self.spec.languages:
-            raise InvalidRequest(
-                f"language '{options.language}' is not known to this engine",
-                param="language",
-                details={"available": sorted(self.spec.languages)},
-            )
+        self._require_known(options.language)
         made = Recognition(iter(()))
         made.segments = self._segments(blocks, options, made)
         return made

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICES = ("gateway", "tts", "stt", "voice-agent")
@@ -42,18 +43,6 @@ def compose_commands() -> dict[str, list[str]]:
         if told.returncode == 0:
             found.setdefault(told.stdout.strip().lstrip("v").partition(".")[0], command)
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports free now; held all at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [int(held.getsockname()[1]) for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
 
 
 class Stack:

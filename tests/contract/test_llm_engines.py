@@ -7,7 +7,6 @@ the clients are the real ones.
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -20,6 +19,7 @@ from shared.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from tests.little_server import LittleServer
 from voice_agent.llm import REGISTRY
 from voice_agent.llm.base import Message, ReplyOptions
 from voice_agent.session import Conversation
@@ -29,38 +29,20 @@ ASK = [Message("system", "Answer briefly."), Message("user", "What is the capita
 PIECES = ["The capital ", "is ", "Paris."]
 
 
-class Server:
+class Server(LittleServer):
     """Answers paths with functions of (handler, body); remembers what it was asked."""
 
     def __init__(self):
         self.asked = []
         self.answers = {}
-        outer = self
+        super().__init__(self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _serve(self):
-                length = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(length) or b"{}")
-                outer.asked.append((self.path, body, dict(self.headers)))
-                self.close_connection = True
-                outer.answers[self.path](self, body)
-
-            do_GET = do_POST = _serve  # noqa: N815 - names that http.server looks for
-
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.http.serve_forever)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-
-    def close(self):
-        self.http.shutdown()
-        self.thread.join()
-        self.http.server_close()
+    def _answer(self, handler):
+        length = int(handler.headers.get("Content-Length") or 0)
+        body = json.loads(handler.rfile.read(length) or b"{}")
+        self.asked.append((handler.path, body, dict(handler.headers)))
+        handler.close_connection = True
+        self.answers[handler.path](handler, body)
 
 
 @pytest.fixture
@@ -219,8 +201,14 @@ class TestEmbedded:
         texts = {}
 
         def ask(word):
-            question = [Message("user", f"Write one sentence with the word {word} in it.")]
-            texts[word] = "".join(embedded.reply(question, ReplyOptions(40, 0.0))).lower()
+            # Examples: a model this small copies reliably and follows an instruction only mostly.
+            asked = [
+                Message("user" if i % 2 == 0 else "assistant", text)
+                for shown in ("bread", "window", "horse")
+                for i, text in enumerate((f"Say the word {shown} five times.", f"{shown} " * 5))
+            ]
+            asked.append(Message("user", f"Say the word {word} five times."))
+            texts[word] = "".join(embedded.reply(asked, ReplyOptions(12, 0.0))).lower()
 
         threads = [threading.Thread(target=ask, args=(w,)) for w in ("apple", "river")]
         for thread in threads:

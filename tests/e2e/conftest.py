@@ -6,7 +6,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
+
+from tests.ports import free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOKEN = os.environ.get("MESH_TOKEN", "e2e-token")
@@ -37,7 +38,7 @@ def mesh_url(request: pytest.FixtureRequest) -> Iterator[str]:
     if find_spec("mesh.cli") is None:
         pytest.skip("the mesh command is not there")
     request.getfixturevalue("models_dir")
-    ports = _free_ports(4)
+    ports = free_ports(4)
     names = ("PORT", "TTS_PORT", "STT_PORT", "AGENT_PORT")
     environment = os.environ | dict(zip(names, map(str, ports), strict=True))
     environment |= {"API_TOKENS": TOKEN, "PYTHONUNBUFFERED": "1"}
@@ -68,18 +69,6 @@ def openai_client(mesh_url: str) -> Iterator[OpenAI]:
     """The unmodified OpenAI client, pointed at the mesh."""
     with OpenAI(base_url=f"{mesh_url}/v1", api_key=TOKEN, timeout=120, max_retries=2) as client:
         yield client
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports free now; held all at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [int(held.getsockname()[1]) for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
 
 
 def _wait_until_ready(process: subprocess.Popen[str]) -> None:

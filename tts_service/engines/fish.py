@@ -28,6 +28,7 @@ from tts_service.engines.waveform import WaveformEngine
 from tts_service.fish_settings import FishSettings
 from tts_service.languages import resolve
 from tts_service.streamed import steady
+from tts_service.text_pieces import is_speakable
 from tts_service.voice_levels import VoiceLevels
 
 _LONGEST_SENTENCE_S = 300.0
@@ -101,13 +102,14 @@ class FishEngine(WaveformEngine):
         first = request.progress.piece == 0
         if not (self._early_sound and first and level is not None and factor == 1.0):
             yield from super()._utterances(text, request, speed, factor)
-        elif _speakable(text):
+        elif is_speakable(text):
             arriving = self._arriving(self._whole_body(text, request, speed), level)
             with closing(arriving):
                 yield steady(arriving, self.spec.sample_rate)
 
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
-        if not _speakable(text):
+        # Marks alone would cost a request.
+        if not is_speakable(text):
             return
         samples, rate = self._fetch(self._whole_body(text, request, speed))
         level = self._levels.gain(_voice_of(request), samples, rate)
@@ -158,11 +160,6 @@ class FishEngine(WaveformEngine):
 
 
 _NOTHING = np.zeros(0, np.int16)
-
-
-def _speakable(text: str) -> bool:
-    """Whether there is something to say: marks alone would cost a request."""
-    return any(character.isalnum() for character in text)
 
 
 def _voice_of(request: SynthesisRequest) -> str:

@@ -4,53 +4,34 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.little_server import LittleServer
 
 DEAD = "http://127.0.0.1:9"
 
 
-class Service:
+class Service(LittleServer):
     """Remembers (method, path, headers, body); answers by path, else 404."""
 
     def __init__(self):
         self.seen = []
         self.answers = {}
-        outer = self
+        super().__init__(self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _serve(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer.seen.append((self.command, self.path, dict(self.headers), body))
-                answer = outer.answers.get(self.path.split("?")[0])
-                if answer is None:
-                    send(self, {"error": {"message": "no", "code": "not_found"}}, 404)
-                elif callable(answer):
-                    answer(self)
-                else:
-                    send(self, answer)
-
-            do_GET = do_POST = _serve  # noqa: N815 - names that http.server looks for
-
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.http.serve_forever)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-
-    def close(self):
-        self.http.shutdown()
-        self.thread.join()
-        self.http.server_close()
+    def _answer(self, handler):
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        self.seen.append((handler.command, handler.path, dict(handler.headers), body))
+        answer = self.answers.get(handler.path.split("?")[0])
+        if answer is None:
+            send(handler, {"error": {"message": "no", "code": "not_found"}}, 404)
+        elif callable(answer):
+            answer(handler)
+        else:
+            send(handler, answer)
 
 
 def send(handler, data, status=200, headers=()):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import InvalidRequest, ModelDamaged, NotReady, UnknownModel
-from shared.models import hub, hub_fetch, locate, prepare_all
+from shared.models import hub, hub_fetch, locate, prepare_all, turns
 from shared.models.hub_catalogue import HUB, hub_model, is_hub_name
 from tests.unit.shared.fake_hub import COMMIT, FakeHub
 
@@ -349,7 +349,7 @@ class TestTwoAtOnce:
     def test_one_that_never_ends_is_said(
         self, fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(hub, "LOCK_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(turns, "LOCK_TIMEOUT_S", 0.05)
         lock = hub._Repository(hub_model(TINY), hub.cache_folder(tmp_path)).lock()
         with ThreadPoolExecutor(1) as other:
             other.submit(lock.acquire).result()

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import pytest
@@ -23,6 +22,7 @@ from shared.errors import (
     UpstreamUnavailable,
 )
 from shared.log import request_id
+from tests.little_server import LittleServer
 
 
 class Clock:
@@ -90,28 +90,12 @@ def serve():
     running = []
 
     def start(answer):
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                answer(self)
-
-            do_POST = do_GET  # noqa: N815 - a name that http.server looks for
-
-            def log_message(self, *_):
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        running.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}"
+        running.append(LittleServer(answer))
+        return running[-1].url
 
     yield start
-    for server, thread in running:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    for server in running:
+        server.close()
 
 
 @pytest.fixture
