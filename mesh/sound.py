@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import signal
 import struct
 import subprocess
 import tempfile
@@ -131,8 +130,13 @@ def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
             wait_for_end()
             failed = recorder.poll()
         finally:
-            recorder.send_signal(signal.SIGINT)
-            _, words = recorder.communicate(timeout=5)
+            # Not SIGINT, which a process that was started in the background ignores.
+            recorder.terminate()
+            try:
+                _, words = recorder.communicate(timeout=5)
+            except subprocess.TimeoutExpired:
+                recorder.kill()
+                _, words = recorder.communicate()
         if failed:
             raise SoundError(f"arecord failed: {_last_line(words)}")
         return Path(kept.name).read_bytes()

@@ -20,7 +20,7 @@ resolve() {
 
 resolve requirements/build.lock requirements/build.in "$@"
 resolve requirements/embedded.lock pyproject.toml --extra embedded -c requirements/build.lock "$@"
-resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev \
+resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev --extra emulators \
   -c requirements/build.lock -c requirements/embedded.lock "$@"
 # What the image of each service installs, in the same versions.
 resolve requirements/gateway.lock pyproject.toml \

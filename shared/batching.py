@@ -1,8 +1,9 @@
 """Micro-batches: calls that arrive together go through a model together.
 
 A caller submits one item and waits for its result. One thread owns the model: it takes what is
-waiting, at most a few milliseconds after the oldest came, groups what is alike in length, and runs
-it. Which items go together is decided by :func:`choose`, a pure function.
+waiting, groups what is alike in length, and runs it. While items have been meeting each other it
+gives further ones a few milliseconds to come; a caller that is alone is never kept waiting. Which
+items go together is decided by :func:`choose`, a pure function.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Result = TypeVar("Result")
 
 _SPREAD = 2
 """The longest item of a batch is at most so many times the shortest: the rest would be padding."""
+_COMPANY_S = 1.0
+"""How long after two items have met more company is expected: about a sentence's generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Limits:
         items: at most so many.
         padded: at most so much in all when every item is padded to the longest, in the unit of
             the items' lengths.
-        patience_s: how long the oldest item waits for company, seconds.
+        patience_s: how long the oldest item waits for company where some is to be expected,
+            seconds.
     """
 
     items: int
@@ -117,6 +121,8 @@ class Batcher(Generic[Item, Result]):
         self._queue_limit = queue_limit
         self._timeout_s = queue_timeout_s
         self._waiting: list[Ticket[Item, Result]] = []
+        self._running = 0
+        self._met = float("-inf")
         self._changed = threading.Condition()
         self._closed = False
         self._depth = QUEUE_DEPTH.labels(engine=f"{name}/batch")
@@ -144,6 +150,8 @@ class Batcher(Generic[Item, Result]):
                 raise NotReady(f"{self._name} is stopping")
             if len(self._waiting) >= self._queue_limit:
                 raise Overloaded(f"{self._name}: the queue is full", retry_after=self._estimate())
+            if self._waiting or self._running:
+                self._met = ticket.arrived
             self._waiting.append(ticket)
             self._depth.set(len(self._waiting))
             self._changed.notify()
@@ -201,11 +209,14 @@ class Batcher(Generic[Item, Result]):
     def _next(self) -> list[Ticket[Item, Result]] | None:
         """The next batch, taken off the queue; None at the end."""
         with self._changed:
+            self._running = 0
             while not self._waiting:
                 if self._closed:
                     return None
                 self._changed.wait()
-            until = self._waiting[0].arrived + self._limits.patience_s
+            oldest = self._waiting[0].arrived
+            expected = oldest - self._met < _COMPANY_S
+            until = oldest + (self._limits.patience_s if expected else 0.0)
             while len(self._waiting) < self._limits.items:
                 rest = until - time.monotonic()
                 if rest <= 0 or self._closed:
@@ -222,6 +233,7 @@ class Batcher(Generic[Item, Result]):
             taken = set(indices)
             self._waiting = [t for i, t in enumerate(self._waiting) if i not in taken]
             self._depth.set(len(self._waiting))
+            self._running = len(batch)
             return batch
 
     def _serve(self, batch: list[Ticket[Item, Result]]) -> None:

@@ -7,6 +7,8 @@ connection is what tells the other service.
 
 from __future__ import annotations
 
+import http.client
+import socket
 import time
 from typing import Any
 
@@ -16,16 +18,14 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
 from shared.cancellation import client_is_gone
+from shared.clients.watchdog import Watchdog
 from shared.errors import ClientGone
 
 _WATCH_S = 0.1
 
 
-class _Watching:
+class _WatchedHttp(HTTPConnection):
     """Waits for the answer's first byte, looking after the client now and then."""
-
-    sock: Any
-    timeout: Any
 
     def getresponse(self) -> Any:
         """See :class:`urllib3.connection.HTTPConnection`.
@@ -42,15 +42,32 @@ class _Watching:
                 raise ClientGone("the client has left")
             if limit is not None and time.monotonic() - started > limit:
                 raise TimeoutError("no answer in time")
-        return super().getresponse()  # type: ignore[misc]
+        return super().getresponse()
 
 
-class _WatchedHttp(_Watching, HTTPConnection):
-    pass
+class _WatchedHttps(HTTPSConnection):
+    """The same through TLS, whose own messages arrive before an answer does.
 
+    So a thread looks after the client, and ends the read from below TLS.
+    """
 
-class _WatchedHttps(_Watching, HTTPSConnection):
-    pass
+    def getresponse(self) -> Any:
+        """See :class:`urllib3.connection.HTTPSConnection`.
+
+        Raises:
+            ClientGone: the current client has left.
+        """
+        with Watchdog(self._hang_up) as dog:
+            try:
+                return super().getresponse()
+            except (OSError, http.client.HTTPException):
+                if dog.verdict == "client_gone":
+                    raise ClientGone("the client has left") from None
+                raise
+
+    def _hang_up(self) -> None:
+        # Not the method of the TLS socket, which would take its state from under the reader.
+        socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
 class _HttpPool(HTTPConnectionPool):
@@ -61,10 +78,19 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedHttps
 
 
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
 class WatchedAdapter(HTTPAdapter):
     """The usual adapter of ``requests`` on such connections."""
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         """See :class:`requests.adapters.HTTPAdapter`."""
         super().init_poolmanager(*arguments, **more)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *arguments: Any, **more: Any) -> Any:
+        """See :class:`requests.adapters.HTTPAdapter`."""
+        manager = super().proxy_manager_for(*arguments, **more)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -212,9 +212,10 @@ def test_a_killed_service_comes_back_and_its_callers_are_told(mesh_url, session,
     for name, found in seen.items():
         after = found[killed_at[name] :]
         for status, content in after:
-            # Connections may break only where the killed process held them: at the gateway itself.
+            # An answer that had begun is cut, and seen to be; what had not begun has a status,
+            # unless the process that was killed is the one that would have sent it.
             if status == 0:
-                assert service == "gateway", (name, content)
+                assert service == "gateway" or content == "ChunkedEncodingError", (name, content)
             elif status != 200:
                 assert json.loads(content)["error"]["code"], (name, status)
         assert found[-1][0] == 200, f"{name} does not work again: {found[-1]}"

@@ -6,6 +6,7 @@ shape; biases are set so that durations and emitted words are never degenerate.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from tests.engines import nemo_configs
@@ -13,8 +14,14 @@ from tests.engines import nemo_configs
 WIDTH = 32
 
 
-def fastpitch(path: Path, speakers: int = 1) -> Path:
-    """A FastPitch of some 100,000 parameters for English characters."""
+def fastpitch(path: Path, speakers: int = 1, frames: tuple[int, int] = (4, 8)) -> Path:
+    """A FastPitch of some 100,000 parameters for English characters.
+
+    Args:
+        path: the archive.
+        speakers: its voices.
+        frames: fewest and most that a character is said in.
+    """
     import torch
     from nemo.collections.tts.models import FastPitchModel
     from omegaconf import OmegaConf
@@ -27,13 +34,13 @@ def fastpitch(path: Path, speakers: int = 1) -> Path:
         inner=64,
         predictor_filters=16,
         predictor_layers=1,
-        frames_per_token=(4, 8),
+        frames_per_token=frames,
         speakers=speakers,
     )
     model = FastPitchModel(cfg=OmegaConf.create(config)).eval()
     with torch.no_grad():
-        # log(1 + 6) frames: six a character, with some variety around it.
-        model.fastpitch.duration_predictor.fc.bias.fill_(1.95)
+        # The predictor's logarithm of 1 + frames: the middle, with some variety around it.
+        model.fastpitch.duration_predictor.fc.bias.fill_(math.log1p(sum(frames) / 2))
     model.save_to(str(path))
     return path
 

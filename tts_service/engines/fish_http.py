@@ -14,6 +14,8 @@ from typing import Any
 import requests
 import urllib3
 
+from shared.clients.watchdog import Watchdog
+from shared.clients.watched import WatchedAdapter
 from shared.errors import (
     ClientGone,
     MeshError,
@@ -23,7 +25,6 @@ from shared.errors import (
     UpstreamUnavailable,
 )
 from shared.wav import HEADER_BYTES
-from tts_service.engines.watchdog import Watchdog
 
 _READ = 1 << 14
 _LONGEST_RETRY_AFTER_S = 300.0
@@ -97,6 +98,8 @@ class FishConnection:
         self._timeouts = timeouts
         self._session = requests.Session()
         self._session.trust_env = proxies
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, WatchedAdapter())
         self._session.auth = _Bearer(key)
         self._session.headers.update(
             {"Accept-Encoding": "identity", "User-Agent": "voicemesh", **headers}

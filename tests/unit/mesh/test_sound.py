@@ -43,11 +43,11 @@ def test_a_player_that_fails_is_quoted(programs):
 
 
 def test_arecord_is_stopped_when_the_speaker_is_done(programs, tmp_path):
-    # Like arecord, it writes to the file named last until it is interrupted.
+    # Like arecord, it writes to the file named last until it is told to stop.
     programs(
         "arecord",
         'for last; do :; done; printf "\\1\\2\\3\\4" > "$last"; '
-        f"trap 'exit 1' INT; touch {tmp_path}/begun; while :; do sleep 0.05; done",
+        f"trap 'exit 1' TERM; touch {tmp_path}/begun; while :; do sleep 0.05; done",
     )
 
     def wait():

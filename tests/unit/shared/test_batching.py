@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from shared import batching
 from shared.batching import Batcher, Limits, choose
 from shared.cancellation import watching
 from shared.errors import ClientGone, EngineFailure, NotReady, Overloaded
@@ -129,14 +130,42 @@ def test_what_waits_goes_in_one_batch(make):
     assert [sorted(batch) for batch in model.batches] == [[1000], [1, 2, 3]]
 
 
-def test_the_first_item_waits_for_company_only_as_long_as_the_patience(make):
+FOREVER_S = 60.0
+"""A patience that no test lives to see the end of."""
+
+
+def test_a_caller_that_is_alone_is_not_kept_waiting(make):
+    batcher = make(Model(), limits=Limits(2, 100, FOREVER_S))
+    assert [batcher.submit(n, length=1, caller="x") for n in (1, 2, 3)] == [2, 4, 6]
+
+
+def test_where_items_have_met_the_next_one_waits_for_company(make):
     model = Model()
-    batcher = make(model, limits=Limits(2, 100, 5.0))
-    found, threads = together(batcher, [1, 2])
+    batcher = make(model, limits=Limits(2, 100, FOREVER_S))
+    _, held = hold(batcher, model)
+    _, met = together(batcher, [1, 2])
+    waiting(batcher, 2)
+    model.gate.set()
+    join(held + met)
+    first_found, first = together(batcher, [3])
+    waiting(batcher, 1)
+    second_found, second = together(batcher, [4])
     # A full batch does not wait for the patience to end: the test would time out.
-    join(threads)
-    assert found == [2, 4]
-    assert len(model.batches) == 1
+    join(first + second)
+    assert first_found + second_found == [6, 8]
+    assert [sorted(batch) for batch in model.batches] == [[1000], [1, 2], [3, 4]]
+
+
+def test_company_of_long_ago_is_not_waited_for(make, monkeypatch):
+    monkeypatch.setattr(batching, "_COMPANY_S", 0.0)
+    model = Model()
+    batcher = make(model, limits=Limits(2, 100, FOREVER_S))
+    _, held = hold(batcher, model)
+    _, met = together(batcher, [1, 2])
+    waiting(batcher, 2)
+    model.gate.set()
+    join(held + met)
+    assert batcher.submit(3, length=1, caller="x") == 6
 
 
 def test_a_full_queue_refuses_at_once(make):

@@ -1,7 +1,4 @@
-"""S3 and GCS against their emulators; skipped where those are not installed:
-
-pip install -e '.[cache-s3,cache-gcs]' 'moto[server]' gcp-storage-emulator
-"""
+"""S3 and GCS against their emulators; skipped where those are not installed (extra emulators)."""
 
 from __future__ import annotations
 

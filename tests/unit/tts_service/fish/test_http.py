@@ -196,9 +196,10 @@ def test_a_trickle_without_end_is_ended(server: FishServer, make: Make) -> None:
             gate.release()
 
 
-def test_a_listener_who_leaves_ends_the_request(server: FishServer, make: Make) -> None:
+@pytest.mark.parametrize("when", ["hang", "hang_after_header", "stall"])
+def test_a_listener_who_leaves_ends_the_request(server: FishServer, make: Make, when: str) -> None:
     engine = make(server)
-    server.script.append(Answer("stall"))
+    server.script.append(Answer(when))
     gone = threading.Event()
     threading.Timer(0.2, gone.set).start()
     with watching(gone.is_set), pytest.raises(ClientGone):
