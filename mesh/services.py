@@ -140,10 +140,17 @@ def _of_the_hub(settings: Any, variables: tuple[str, ...]) -> list[str]:
 
 
 def _whisper_of_the_hub(settings: Any) -> list[str]:
-    from shared.models.hub_catalogue import WHISPER_SIZES
+    from shared.errors import UnknownModel
+    from shared.models.hub_catalogue import whisper_repository
 
-    size = str(setting(settings, "WHISPER_MODEL"))
-    return [f"Systran/faster-whisper-{size}"] if size in WHISPER_SIZES else []
+    name = str(setting(settings, "WHISPER_MODEL"))
+    if Path(name).is_dir():
+        return []
+    try:
+        return [whisper_repository(name)]
+    except UnknownModel:
+        # The service says so when it loads.
+        return []
 
 
 def _uses_catalogue(settings: Any, variable: str, default: str) -> bool:

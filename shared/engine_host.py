@@ -160,11 +160,15 @@ class EngineHost(Generic[E]):
 
     def _load(self, slot: _Slot[E]) -> None:
         started = time.monotonic()
+        engine: E | None = None
         try:
             engine = slot.build()
             engine.load()
             engine.warm_up()
         except Exception as error:
+            if engine is not None:
+                # What it holds already would be there twice at the next attempt.
+                _close_failed(engine)
             reason = error.message if isinstance(error, MeshError) else type(error).__name__
             if slot.reason != reason:
                 # Repeated attempts with the same outcome would only fill the log.
@@ -189,6 +193,16 @@ class EngineHost(Generic[E]):
         ENGINE_READY.labels(engine=slot.name).set(1)
         ENGINE_LOAD_SECONDS.labels(engine=slot.name).set(slot.load_s)
         log.info("engine ready", extra={"engine": slot.name, "seconds": round(slot.load_s, 3)})
+
+
+def _close_failed(engine: Engine) -> None:
+    try:
+        engine.close()
+    except Exception as error:
+        log.warning(
+            "engine that failed to load could not be closed",
+            extra={"engine": engine.spec.name, "error": type(error).__name__},
+        )
 
 
 def _placement(engine: Engine) -> dict[str, str]:

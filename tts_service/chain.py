@@ -140,6 +140,8 @@ class SpeechChain(Iterator[Pcm16]):
         """Stop the engine at work."""
         self._pending.clear()
         close_quietly(self._chunks)
+        # A resampler that was not begun yet does not close what it would have read.
+        close_quietly(self._attempt.stream.chunks)
 
     def _continue(self, fault: MeshError) -> None:
         """Have the next engine speak the piece that failed and all after it."""

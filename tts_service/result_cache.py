@@ -46,7 +46,7 @@ _KEPT_HEADERS = frozenset(
 """Facts about the sound; others, such as ignored parameters, belong to one request."""
 _SOUND_LIBRARIES = (
     "hibari-tts", "piper-plus-g2p", "gruut-lang-fr", "pypinyin", "pyopenjtalk-plus", "num2words",
-    "babel", "onnxruntime", "torch", "nemo_toolkit", "coqui-tts",
+    "babel", "onnxruntime", "torch", "nemo_toolkit", "coqui-tts", "transformers",
 )  # fmt: skip
 """Packages whose version may change how a text is read or how a model sounds."""
 
@@ -103,6 +103,8 @@ class ResultCache:
             build=self._build,
             engine=engine.spec.name,
             model=engine.spec.model,
+            # A GPU draws other random numbers from one seed than a processor, and rounds otherwise.
+            device=engine.device.partition(":")[0],
             fingerprint=engine.fingerprint(),
             sample_rate=engine.spec.sample_rate,
             language=choice.language,

@@ -76,8 +76,13 @@ class VoicesFolder:
             )
         for folder in self._folders:
             for entry in _candidates(folder, name):
-                resolved = entry.resolve()
-                if resolved.is_file() and resolved.is_relative_to(folder.resolve()):
+                try:
+                    resolved = entry.resolve()
+                    found = resolved.is_file()
+                except OSError:
+                    # A name too long for the file system is none of its files'.
+                    continue
+                if found and resolved.is_relative_to(folder.resolve()):
                     return resolved
         return None
 

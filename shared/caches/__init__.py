@@ -16,6 +16,9 @@ from shared.errors import InvalidRequest, NotReady
 FRONT_BYTES = 64 << 20
 """Most that is kept in memory in front of another cache."""
 
+_FRONT_SHARE = 10
+"""The life of an entry is so many times its longest stay in front."""
+
 _OBJECTS = {
     "s3": ("s3fs", "cache-s3"),
     "gs": ("gcsfs", "cache-gcs"),
@@ -47,7 +50,8 @@ def open_cache(
         name: of what is cached: label of the metric, folder or prefix of the keys.
         home: the mesh's home folder.
         max_bytes: what memory and disk may hold. Redis and buckets have limits of their own.
-        ttl_s: entries older than this are forgotten, seconds; 0: never.
+        ttl_s: entries older than this are forgotten, seconds, or up to a tenth later where memory
+            stands in front; 0: never.
         front_bytes: most that is kept in memory in front of another cache.
 
     Returns:
@@ -75,7 +79,8 @@ def open_cache(
         # The address may hold a password: only its kind is repeated.
         shown = scheme[:16] if re.fullmatch(r"[a-z0-9+.-]*", scheme) else "that"
         raise InvalidRequest(f"no cache of the kind '{shown}'; there is: {_KINDS}")
-    front = MemoryCache(min(front_bytes, max_bytes), ttl)
+    # What comes from behind is new in front: a short life there keeps the whole near the limit.
+    front = MemoryCache(min(front_bytes, max_bytes), ttl and ttl / _FRONT_SHARE)
     return TieredCache(front, GuardedCache(name, store))
 
 

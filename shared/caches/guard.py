@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -91,7 +92,7 @@ class GuardedCache(Cache):
             return None
         # A call that comes too late often fails too, a little later: it is one failure.
         unnoted = threading.Lock()
-        answer = self._workers.submit(lambda: self._try(call, unnoted))
+        answer = self._workers.submit(lambda: self._try(call, limit_s, unnoted))
         if was_down:
             # The trial after a pause: its outcome is noted by the worker; nobody waits for it.
             self._count("skipped")
@@ -105,19 +106,25 @@ class GuardedCache(Cache):
             # Otherwise the worker has noted what went wrong.
             return None
 
-    def _try(self, call: Callable[[Cache], T], unnoted: threading.Lock) -> T:
+    def _try(self, call: Callable[[Cache], T], limit_s: float, unnoted: threading.Lock) -> T:
         """Run in a worker: open where needed, call, note the outcome."""
         try:
             store = self._opened()
+            began = time.monotonic()
             answer = call(store)
         except Exception as error:
             # Whatever a store raises: an answer must not depend on it.
             self._failed(type(error).__name__, unnoted)
             raise
-        if self._down:
-            self._down = False
-            log.info("cache answers again", extra={"cache": self._name})
-        self._breaker.succeeded()
+        if time.monotonic() - began > limit_s:
+            # Too slow to be waited for is down too; but the store is open now, and stays so.
+            self._failed("timeout", unnoted, store)
+        # What was given up says nothing, however it ends.
+        elif unnoted.acquire(blocking=False):
+            if self._down:
+                self._down = False
+                log.info("cache answers again", extra={"cache": self._name})
+            self._breaker.succeeded()
         return answer
 
     def _opened(self) -> Cache:
@@ -130,14 +137,20 @@ class GuardedCache(Cache):
                 self._store = store
         return store
 
-    def _failed(self, reason: str, unnoted: threading.Lock) -> None:
-        """Note a failure, once for each call: whoever takes ``unnoted`` is the first to see it."""
+    def _failed(self, reason: str, unnoted: threading.Lock, store: Cache | None = None) -> None:
+        """Note a failure, once for each call: whoever takes ``unnoted`` is the first to see it.
+
+        Args:
+            reason: for the log.
+            unnoted: of the call.
+            store: to go on with; None: it is opened anew.
+        """
         if not unnoted.acquire(blocking=False):
             return
         self._count("error")
         self._breaker.failed()
         with self._lock:
-            self._store = None
+            self._store = store
         if not self._down:
             self._down = True
             log.warning("cache is skipped", extra={"cache": self._name, "reason": reason})

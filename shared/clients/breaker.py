@@ -27,6 +27,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._open_until: float | None = None
+        self._asked_until: float | None = None
         self._trial_since: float | None = None
 
     @property
@@ -67,9 +68,12 @@ class CircuitBreaker:
             return True
 
     def succeeded(self) -> None:
-        """A call got an answer: close."""
+        """A call got an answer: close, unless the other side has asked for a pause meanwhile."""
         with self._lock:
             self._failures = 0
+            if self._asked_until is not None and self._clock() < self._asked_until:
+                return
+            self._asked_until = None
             self._open_until = None
             self._trial_since = None
 
@@ -82,7 +86,10 @@ class CircuitBreaker:
         with self._lock:
             self._failures += 1
             self._trial_since = None
+            now = self._clock()
             if retry_after_s is not None:
-                self._open_until = self._clock() + retry_after_s
-            elif self._failures >= self._threshold or self._open_until is not None:
-                self._open_until = self._clock() + self._cooldown_s
+                self._asked_until = max(self._asked_until or now, now + retry_after_s)
+            if self._failures >= self._threshold or self._open_until is not None:
+                self._open_until = now + self._cooldown_s
+            if self._asked_until is not None and self._asked_until > now:
+                self._open_until = max(self._open_until or now, self._asked_until)

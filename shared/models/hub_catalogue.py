@@ -46,10 +46,20 @@ class HubModel:
         return f"{given}mesh download {self.repo_id}"
 
 
-WHISPER_SIZES = (
+_SIZES = (
     "tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en", "large-v1",
     "large-v2", "large-v3",
 )  # fmt: skip
+_DISTILLED = ("small.en", "medium.en", "large-v2", "large-v3")
+WHISPER_REPOSITORIES = {
+    **{size: f"Systran/faster-whisper-{size}" for size in _SIZES},
+    "large": "Systran/faster-whisper-large-v3",
+    **{f"distil-{size}": f"Systran/faster-distil-whisper-{size}" for size in _DISTILLED},
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+}
+"""The names that faster-whisper 1.2 knows, and what it loads for each."""
 
 
 def is_hub_name(name: str) -> bool:
@@ -59,6 +69,19 @@ def is_hub_name(name: str) -> bool:
 
 def _nemo(name: str, title: str) -> HubModel:
     return HubModel(f"nvidia/{name}", title, "CC-BY-4.0", True, (f"{name}.nemo",))
+
+
+def _xtts(repo_id: str, title: str) -> HubModel:
+    # The licence covers what is made of the weights too.
+    return HubModel(
+        repo_id,
+        title,
+        "Coqui Public Model License (CPML)",
+        False,
+        ("config.json", "model.pth", "vocab.json"),
+        optional=("speakers_xtts.pth",),
+        consent=COQUI_CONSENT,
+    )
 
 
 def _whisper(repo_id: str, size: str) -> HubModel:
@@ -79,16 +102,9 @@ HUB: dict[str, HubModel] = {
         _nemo("tts_hifigan", "HiFiGAN, the vocoder of FastPitch"),
         _nemo("parakeet-tdt-1.1b", "Parakeet-TDT 1.1B, English"),
         _nemo("parakeet-tdt-0.6b-v3", "Parakeet-TDT 0.6B v3, 25 languages, punctuation"),
-        HubModel(
-            "coqui/XTTS-v2",
-            "XTTS-v2, voice cloning in 17 languages",
-            "Coqui Public Model License (CPML)",
-            False,
-            ("config.json", "model.pth", "vocab.json"),
-            optional=("speakers_xtts.pth",),
-            consent=COQUI_CONSENT,
-        ),
-        *(_whisper(f"Systran/faster-whisper-{size}", size) for size in WHISPER_SIZES),
+        _xtts("coqui/XTTS-v2", "XTTS-v2, voice cloning in 17 languages"),
+        # Reversed: of two names for one, the first is its title.
+        *(_whisper(repo_id, name) for name, repo_id in reversed(WHISPER_REPOSITORIES.items())),
     )
 }
 """Models whose licence is known. Others of the same kinds are taken too: :func:`hub_model`."""
@@ -97,8 +113,8 @@ HUB: dict[str, HubModel] = {
 def hub_model(repo_id: str) -> HubModel:
     """What is needed of ``repo_id``, also where it is not in :data:`HUB`.
 
-    A repository of CTranslate2 Whisper weights goes by its name; any other is taken for a NeMo
-    model, whose archive is named after its repository.
+    Repositories of CTranslate2 Whisper weights and of XTTS go by their names; any other is taken
+    for a NeMo model, whose archive is named after its repository.
 
     Raises:
         UnknownModel: not a name of the form ``organisation/name``.
@@ -108,9 +124,40 @@ def hub_model(repo_id: str) -> HubModel:
     if not is_hub_name(repo_id):
         raise UnknownModel("a model of the hub is named organisation/name")
     name = repo_id.partition("/")[2]
-    if "whisper" in name.lower():
+    if "xtts" in name.lower():
+        return _xtts(repo_id, name)
+    if "whisper" in repo_id.lower():
         files = _whisper(repo_id, name).files
         return HubModel(
             repo_id, name, "see its page", False, files, optional=("preprocessor_config.json",)
         )
     return HubModel(repo_id, name, "see its page", False, (f"{name}.nemo",))
+
+
+def licence_of(*names: str) -> tuple[str, bool]:
+    """The licence of weights that are used together, and whether all may be used commercially.
+
+    Args:
+        names: on the hub, or paths of one's own files, whose licence nobody here knows.
+    """
+    licences: list[str] = []
+    commercial = True
+    for name in names:
+        model = hub_model(name) if is_hub_name(name) else None
+        licences.append(model.licence if model is not None else "see the model's card")
+        commercial = commercial and model is not None and model.commercial_use
+    return " + ".join(dict.fromkeys(licences)), commercial
+
+
+def whisper_repository(name: str) -> str:
+    """Where the hub has the Whisper called ``name``: a size, or ``organisation/name`` as it is.
+
+    Raises:
+        UnknownModel: neither.
+    """
+    if is_hub_name(name):
+        return name
+    if name not in WHISPER_REPOSITORIES:
+        known = ", ".join(WHISPER_REPOSITORIES)
+        raise UnknownModel(f"no Whisper of that name; a folder, organisation/name, or: {known}")
+    return WHISPER_REPOSITORIES[name]

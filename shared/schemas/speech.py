@@ -6,6 +6,7 @@ engine cannot honour, in ``X-Ignored-Parameters``.
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -59,11 +60,19 @@ class _Tuning(BaseModel):
         default=None, validation_alias=AliasChoices("emotion", "emocao", "emoção")
     )
     pitch: float | None = Field(default=None, ge=-12, le=12, description="Semitones.")
-    temperature: float | None = Field(default=None, gt=0, le=2)
+    # Below these bounds logits overflow, and a GPU that samples from them is lost to its process.
+    temperature: float | None = Field(default=None, ge=0.01, le=2)
     top_k: int | None = Field(default=None, ge=1, le=1000)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    length_penalty: float | None = Field(default=None, gt=0, le=10)
-    repetition_penalty: float | None = Field(default=None, gt=0, le=20)
+    top_p: float | None = Field(default=None, ge=0.01, le=1)
+    length_penalty: float | None = Field(default=None, ge=0.01, le=10)
+    repetition_penalty: float | None = Field(default=None, ge=0.1, le=20)
+
+    @model_validator(mode="after")
+    def _finite(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is not a finite number")
+        return self
 
 
 class SynthesizeRequest(_Tuning):
@@ -158,10 +167,8 @@ class VoiceReference(BaseModel):
     id: str = Field(min_length=1, max_length=128)
 
 
-class SpeechRequest(BaseModel):
-    """``POST /v1/audio/speech`` of the OpenAI API."""
-
-    model_config = ConfigDict(extra="allow")
+class SpeechRequest(_Tuning):
+    """``POST /v1/audio/speech`` of the OpenAI API; the tuning fields are extensions."""
 
     input: str = Field(min_length=1, max_length=4096, description="What to say.")
     model: str = Field(default="tts-1", min_length=1, max_length=128)

@@ -22,6 +22,7 @@ from shared.device import resolve_torch_device
 from shared.engines import EngineSpec
 from shared.errors import InvalidRequest, NotReady
 from shared.model_faults import noticing_full_memory
+from shared.models.hub_catalogue import licence_of
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
@@ -75,12 +76,12 @@ class ParakeetEngine(SttEngine):
         self._batcher: Batcher[Float32, _Heard] | None = None
         self._lengths = _FULL_ATTENTION
         name = settings.parakeet_model.rsplit("/", 1)[-1].removesuffix(".nemo")
-        nvidia = settings.parakeet_model.startswith("nvidia/")
+        licence, commercial_use = licence_of(settings.parakeet_model)
         self.spec = EngineSpec(
             name="parakeet",
             model=name,
-            licence="CC-BY-4.0" if nvidia else "see the model's card",
-            commercial_use=nvidia,
+            licence=licence,
+            commercial_use=commercial_use,
             languages=_EUROPEAN if name.endswith("-v3") else frozenset({"en"}),
             parameters=frozenset({"language", "timestamps"}),
             # Admission lets two batches' worth in: one runs while the next one fills.

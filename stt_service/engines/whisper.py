@@ -21,6 +21,7 @@ from shared.device import resolve_device
 from shared.engines import EngineSpec
 from shared.errors import NotReady
 from shared.models import locate
+from shared.models.hub_catalogue import WHISPER_REPOSITORIES, licence_of, whisper_repository
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
@@ -64,11 +65,12 @@ class WhisperEngine(SttEngine):
         self._fast: FastPath | None = None
         self._batched: BatchedPath | None = None
         self._detect: SpeechDetector | None = None
+        licence, commercial_use = _licence(settings.whisper_model)
         self.spec = EngineSpec(
             name="whisper",
             model=f"whisper-{settings.whisper_model}",
-            licence="MIT",
-            commercial_use=True,
+            licence=licence,
+            commercial_use=commercial_use,
             languages=frozenset(),
             parameters=frozenset({"language", "prompt", "temperature", "timestamps", "task"}),
             max_concurrency=1,
@@ -76,10 +78,11 @@ class WhisperEngine(SttEngine):
         )
 
     def load(self) -> None:
-        """Load the weights: the prepared ``base``, a folder, or a name faster-whisper knows.
+        """Load the weights: a folder, or what was prepared of a name; touches no network.
 
         Raises:
             NotReady: the weights are missing, or the device is not there.
+            UnknownModel: ``WHISPER_MODEL`` is neither.
         """
         from faster_whisper import WhisperModel
 
@@ -94,7 +97,7 @@ class WhisperEngine(SttEngine):
                 compute_type=settings.compute_type(kind),
                 cpu_threads=settings.threads,
                 num_workers=1,
-                local_files_only=settings.mesh_offline,
+                local_files_only=True,
             )
         except (ValueError, RuntimeError, OSError) as error:
             raise NotReady(
@@ -132,7 +135,7 @@ class WhisperEngine(SttEngine):
         path = Path(name)
         if path.is_dir():
             return str(path)
-        return name
+        return str(locate(whisper_repository(name), self._settings.home))
 
     def _with_languages(self) -> EngineSpec:
         from dataclasses import replace
@@ -253,6 +256,12 @@ class WhisperEngine(SttEngine):
                 word.end += passage.start_s
             kept.append(segment)
         return kept
+
+
+def _licence(model: str) -> tuple[str, bool]:
+    if model == "base":
+        return "MIT", True
+    return licence_of(WHISPER_REPOSITORIES.get(model, model))
 
 
 def _device(settings: SttSettings) -> str:

@@ -11,7 +11,7 @@ from shared.engines import EngineSpec
 from shared.errors import NotReady
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.fish import FishEngine, circuit_of, timeouts_of, voices_of
-from tts_service.engines.fish_http import FishConnection
+from tts_service.engines.fish_http import FishConnection, may_stand_in_a_header
 from tts_service.engines.fish_reference import FishReferences
 from tts_service.engines.fish_request import (
     languages_of,
@@ -57,7 +57,7 @@ class FishApiEngine(FishEngine):
                 "the Fish Audio API",
                 settings.fish_api_url,
                 # A key with other characters is refused by load(), never sent.
-                key=key if _looks_like_a_key(key) else "",
+                key=key if may_stand_in_a_header(key) else "",
                 headers={"model": model},
                 timeouts=timeouts_of(settings),
                 proxies=True,
@@ -93,7 +93,7 @@ class FishApiEngine(FishEngine):
         """
         if not self._key:
             raise NotReady("the Fish Audio API needs a key: set FISH_API_KEY")
-        if not _looks_like_a_key(self._key.get_secret_value()):
+        if not may_stand_in_a_header(self._key.get_secret_value()):
             raise NotReady("FISH_API_KEY holds characters that no key has")
 
     def warm_up(self) -> None:
@@ -110,8 +110,3 @@ class FishApiEngine(FishEngine):
         if speed != 1.0:
             body["prosody"] = {"speed": speed, "volume": 0.0}
         return body
-
-
-def _looks_like_a_key(key: str) -> bool:
-    """Printable ASCII without spaces: what may stand in a header."""
-    return bool(key) and key.isascii() and key.isprintable() and " " not in key

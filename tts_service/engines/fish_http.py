@@ -227,6 +227,11 @@ class FishConnection:
         return UpstreamUnavailable(f"{self.name} {what or f'answered {status}'}", code=code)
 
 
+def may_stand_in_a_header(key: str) -> bool:
+    """Whether it is printable ASCII; the error that refuses anything else would quote it."""
+    return bool(key) and key.isascii() and key.isprintable() and " " not in key
+
+
 def _retry_after(value: str) -> float | None:
     """Seconds that a ``Retry-After`` header asks for, as a number or a date, within reason."""
     try:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.engines import EngineSpec
+from shared.errors import NotReady
 from tts_service.engines.base import Piece, SynthesisRequest
 from tts_service.engines.fish import FishEngine, circuit_of, timeouts_of, voices_of
-from tts_service.engines.fish_http import FishConnection
+from tts_service.engines.fish_http import FishConnection, may_stand_in_a_header
 from tts_service.engines.fish_reference import FishReferences
 from tts_service.engines.fish_request import (
     languages_of,
@@ -46,13 +47,14 @@ class FishLocalEngine(FishEngine):
 
     def __init__(self, settings: TtsSettings) -> None:
         model = settings.fish_local_model
+        self._key = settings.fish_local_key.get_secret_value()
         self._languages = languages_of(model)
         self._rate = _CODEC_RATE
         super().__init__(
             FishConnection(
                 "the fish-speech server",
                 settings.fish_local_url,
-                key=settings.fish_local_key.get_secret_value(),
+                key=self._key,
                 headers={},
                 timeouts=timeouts_of(settings),
                 proxies=False,
@@ -84,8 +86,10 @@ class FishLocalEngine(FishEngine):
         """Ask the server whether it is well.
 
         Raises:
-            NotReady: nothing answers at ``FISH_LOCAL_URL``.
+            NotReady: nothing answers at ``FISH_LOCAL_URL``, or the key is none.
         """
+        if self._key and not may_stand_in_a_header(self._key):
+            raise NotReady("FISH_LOCAL_KEY holds characters that no key has")
         self._connection.check()
 
     def warm_up(self) -> None:

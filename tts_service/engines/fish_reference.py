@@ -31,13 +31,23 @@ class FishReference:
     Attributes:
         audio: a file of mono sound at the target loudness.
         transcript: what is said in it; empty where nobody told.
+        is_cut: only the beginning of the recording, so that a transcript says more than it.
     """
 
     audio: bytes
     transcript: str
+    is_cut: bool = False
 
     def body(self, transcript: str | None) -> dict[str, object]:
-        """The entry of ``references``; a transcript that came with the request goes first."""
+        """The entry of ``references``; a transcript that came with the request goes first.
+
+        Raises:
+            InvalidRequest: a transcript, and the recording was too long to be sent whole.
+        """
+        if transcript and self.is_cut:
+            raise InvalidRequest(
+                f"a recording with a transcript may last {_LONGEST_S:g} s", param="reference_text"
+            )
         return {"audio": self.audio, "text": transcript or self.transcript}
 
 
@@ -81,11 +91,13 @@ class FishReferences:
             raise InvalidRequest(
                 f"the recording has less than {_SHORTEST_S:g} s of sound", param="voice_sample"
             )
-        if speech.size > _LONGEST_S * _RATE:
+        is_cut = speech.size > _LONGEST_S * _RATE
+        if is_cut:
             if reference.transcript:
                 raise InvalidRequest(
                     f"a recording with a transcript may last {_LONGEST_S:g} s", param="voice_sample"
                 )
             speech = speech[: round(_LONGEST_S * _RATE)]
         pcm = to_pcm16(speech * gain_for(integrated_lufs(speech, _RATE)))
-        return FishReference(encode(pcm, AudioFormat(_RATE), self._container), reference.transcript)
+        audio = encode(pcm, AudioFormat(_RATE), self._container)
+        return FishReference(audio, reference.transcript, is_cut)

@@ -20,6 +20,7 @@ from shared.device import resolve_torch_device
 from shared.engines import EngineSpec
 from shared.errors import NotReady
 from shared.model_faults import noticing_full_memory
+from shared.models.hub_catalogue import licence_of
 from shared.pcm import Float32
 from tts_service.engines.base import EngineVoice, SynthesisRequest
 from tts_service.engines.phonemes import split_phonemes
@@ -78,12 +79,13 @@ class NemoEngine(WaveformEngine):
     @property
     def spec(self) -> EngineSpec:
         """See :class:`TtsEngine`; sample rate and voices are the model's once it is loaded."""
-        name = self._settings.nemo_tts_spectrogram
+        names = (self._settings.nemo_tts_spectrogram, self._settings.nemo_tts_vocoder)
+        licence, commercial_use = licence_of(*names)
         return EngineSpec(
             name="nemo",
-            model=f"{name} + {self._settings.nemo_tts_vocoder}",
-            licence="CC-BY-4.0" if name.startswith("nvidia/") else "see the model's card",
-            commercial_use=name.startswith("nvidia/"),
+            model=" + ".join(names),
+            licence=licence,
+            commercial_use=commercial_use,
             languages=frozenset({self._settings.nemo_tts_language}),
             parameters=frozenset({"speed", "pitch"}),
             # Admission lets two batches' worth in: one runs while the next one fills.

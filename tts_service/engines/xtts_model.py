@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NEEDED = ("config.json", "model.pth", "vocab.json")
+_SPEAKERS = "speakers_xtts.pth"
 
 
 def load_model(settings: TtsSettings, device: str) -> Any:
@@ -62,7 +63,8 @@ def weights_of(settings: TtsSettings) -> dict[str, str]:
         NotReady: as :func:`load_model`.
     """
     folder = _folder(settings)
-    return identity_of(*(folder / name for name in _NEEDED))
+    files = [folder / name for name in (*_NEEDED, _SPEAKERS)]
+    return identity_of(*(path for path in files if path.is_file()))
 
 
 def speaker_names(model: Any) -> list[str]:

@@ -366,6 +366,7 @@ class Flaky(MemoryCache):
         self.fails = False
         self.gate: threading.Event | None = None
         self.calls = 0
+        self.answered = 0
 
     def get(self, key: str) -> bytes | None:
         self.calls += 1
@@ -373,6 +374,7 @@ class Flaky(MemoryCache):
             self.gate.wait(20)
         if self.fails:
             raise ConnectionError("away")
+        self.answered += 1
         return super().get(key)
 
 
@@ -453,7 +455,33 @@ class TestGuard:
         # The trial hangs for as long as the gate is shut; the caller did not wait for it.
         assert waited < 10
         store.gate.set()
+        clock.now = 22
         self.until(lambda: cache.get(KEY) == b"value")
+
+    def test_an_answer_that_comes_too_late_does_not_let_the_others_wait(
+        self, guarded: Callable[..., GuardedCache], clock: Clock
+    ) -> None:
+        store = Flaky()
+        store.put(KEY, b"value")
+        store.gate = threading.Event()
+        cache = guarded(lambda: store, get_s=0.05)
+        errors, skipped = events("guard-test", "error"), events("guard-test", "skipped")
+        assert cache.get(KEY) is None
+        store.gate.set()
+        self.until(lambda: not cache._workers._calls.qsize() and store.answered == 1)
+        for _ in range(5):
+            assert cache.get(KEY) is None
+        # The same of a trial that nobody waited for.
+        store.gate = threading.Event()
+        clock.now = 11
+        assert cache.get(KEY) is None
+        time.sleep(0.1)
+        store.gate.set()
+        self.until(lambda: events("guard-test", "error") == errors + 2)
+        for _ in range(5):
+            assert cache.get(KEY) is None
+        assert store.calls == 2
+        assert events("guard-test", "skipped") == skipped + 11
 
     def test_a_store_that_cannot_be_opened_is_opened_later(
         self, guarded: Callable[..., GuardedCache], clock: Clock

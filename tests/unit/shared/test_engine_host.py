@@ -12,11 +12,12 @@ from shared.errors import NotReady, Overloaded, UnknownModel
 class FakeEngine:
     device = "cpu"
 
-    def __init__(self, name, *, fault=None, gate=None):
+    def __init__(self, name, *, fault=None, gate=None, cold=None):
         self.spec = EngineSpec(
             name=name, model=name, licence="MIT", commercial_use=True, languages=frozenset({"en"})
         )
         self.fault = fault
+        self.cold = cold
         self.gate = gate
         self.closed = False
 
@@ -27,7 +28,8 @@ class FakeEngine:
             raise self.fault
 
     def warm_up(self):
-        pass
+        if self.cold is not None:
+            raise self.cold
 
     def close(self):
         self.closed = True
@@ -61,6 +63,14 @@ def test_an_engine_that_fails_is_reported_and_the_others_serve():
     assert host.is_ready()
     assert host.status()["a"] == {"state": "failed", "reason": "run: mesh download"}
     assert host.status()["b"]["state"] == "ready"
+    host.close()
+
+
+def test_an_engine_that_does_not_get_warm_is_freed():
+    host = host_of(failed := FakeEngine("loads", cold=Overloaded("the GPU is full")))
+    assert host.wait_settled(5)
+    assert failed.closed
+    assert host.status()["loads"] == {"state": "failed", "reason": "the GPU is full"}
     host.close()
 
 

@@ -19,7 +19,14 @@ import pytest
 
 from shared.errors import InvalidRequest, ModelDamaged, NotReady, UnknownModel
 from shared.models import hub, hub_fetch, locate, prepare_all, turns
-from shared.models.hub_catalogue import HUB, hub_model, is_hub_name
+from shared.models.hub_catalogue import (
+    HUB,
+    WHISPER_REPOSITORIES,
+    hub_model,
+    is_hub_name,
+    licence_of,
+    whisper_repository,
+)
 from tests.unit.shared.fake_hub import COMMIT, FakeHub
 
 ARCHIVE = bytes(range(256)) * 12_000
@@ -401,6 +408,37 @@ def test_models_of_both_kinds_are_prepared_together(fake_hub: FakeHub, tmp_path:
     assert result[TINY] == locate(TINY, tmp_path)
     assert isinstance(result["coqui/XTTS-v2"], NotReady)
     assert isinstance(result["unheard-of"], UnknownModel)
+
+
+@pytest.mark.parametrize(
+    ("names", "licence"),
+    [
+        (["nvidia/tts_en_fastpitch", "nvidia/tts_hifigan"], ("CC-BY-4.0", True)),
+        (["nvidia/tts_en_fastpitch", "/own/voc.nemo"], ("CC-BY-4.0 + see the model's card", False)),
+        (["nvidia/unheard-of"], ("see its page", False)),
+        (["acme/xtts-finetuned"], ("Coqui Public Model License (CPML)", False)),
+    ],
+)
+def test_the_licence_of_what_is_used_together(names: list[str], licence: tuple[str, bool]) -> None:
+    assert licence_of(*names) == licence
+
+
+def test_where_a_whisper_is() -> None:
+    assert whisper_repository("large-v3") == "Systran/faster-whisper-large-v3"
+    assert whisper_repository("acme/my-whisper") == "acme/my-whisper"
+    assert hub_model(whisper_repository("turbo")).licence == "MIT"
+    with pytest.raises(UnknownModel, match="large-v3"):
+        whisper_repository("enormous")
+
+
+def test_the_names_are_those_of_the_library() -> None:
+    from faster_whisper import available_models
+
+    assert set(available_models()) == set(WHISPER_REPOSITORIES)
+
+
+def test_xtts_under_another_name_needs_the_consent_too() -> None:
+    assert hub_model("acme/xtts-finetuned").consent == "COQUI_TOS_AGREED"
 
 
 def test_every_licence_is_known() -> None:

@@ -281,6 +281,19 @@ def test_closing_stops_the_engine_that_went_on(make_app: AppFactory) -> None:
     assert next(chunks, None) is None
 
 
+def test_closing_before_the_first_sound_of_the_one_that_went_on_frees_its_place(
+    make_app: AppFactory,
+) -> None:
+    first = Failing("one", UpstreamUnavailable("f", code="cut"), at=1)
+    service = service_of(make_app(first, FakeEngine("two", max_concurrency=1), queue_limit=0))
+    for _ in range(2):
+        stream = service.speak(SpeechJob(TEXT))
+        chunks = iter(stream)
+        for _ in range(2):  # the first sentence, and the pause: the next engine has begun
+            next(chunks)
+        stream.close()
+
+
 def test_server_sent_events_say_who_went_on(make_app: AppFactory) -> None:
     first = Failing("one", UpstreamUnavailable("f", code="cut"), at=1)
     client = make_app(first, FakeEngine("two")).test_client()

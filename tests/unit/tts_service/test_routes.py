@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,11 @@ def test_ignored_parameters_are_reported(client: FlaskClient) -> None:
         ("/v1/audio/speech", {"input": "hi", "model": "gpt-9"}, 404, "unknown_model"),
         ("/v1/audio/speech", {"input": "x" * 4097}, 422, "invalid_request"),
         ("/v1/audio/speech", {"input": "hi", "speed": 0.2}, 422, "invalid_request"),
+        ("/v1/audio/speech", {"input": "hi", "temperature": "abc"}, 422, "invalid_request"),
+        ("/v1/audio/speech", {"input": "hi", "top_k": -5}, 422, "invalid_request"),
+        ("/synthesize", {"text": "hi", "temperature": 1e-40}, 422, "invalid_request"),
+        ("/synthesize", {"text": "hi", "chunk_length": math.nan}, 422, "invalid_request"),
+        ("/synthesize", {"text": "hi", "voice_sample": "é" * 200 + ".wav"}, 404, "unknown_voice"),
         ("/api/config", {}, 422, "invalid_request"),
         ("/api/config", {"language": "tlh"}, 422, "unknown_language"),
         ("/api/config", {"voice_sample": "nobody.wav"}, 404, "unknown_voice"),

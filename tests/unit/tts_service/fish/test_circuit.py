@@ -6,7 +6,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.clients.breaker import CircuitBreaker
-from shared.errors import EngineFailure, InvalidRequest, RateLimited, UpstreamUnavailable
+from shared.errors import (
+    EngineFailure,
+    InvalidRequest,
+    MeshError,
+    RateLimited,
+    UpstreamUnavailable,
+)
 from tts_service.engines.fish_circuit import Circuit
 
 
@@ -82,6 +88,25 @@ def test_the_server_may_say_how_long_it_is_open(circuit: Circuit, clock: Clock) 
     clock.now = 29
     assert attempt(circuit) == "circuit_open"
     clock.now = 30
+    assert attempt(circuit) == "ok"
+
+
+@pytest.mark.parametrize("outcome", [None, DOWN, RateLimited("later", retry_after=1)])
+def test_a_call_under_way_does_not_shorten_what_the_server_asked_for(
+    circuit: Circuit, clock: Clock, outcome: Exception | None
+) -> None:
+    try:
+        with circuit.call():
+            attempt(circuit, RateLimited("later", retry_after=120))
+            if outcome is not None:
+                raise outcome
+    except MeshError as fault:
+        assert fault is outcome
+    clock.now = 119
+    assert attempt(circuit) == "circuit_open"
+    clock.now = 120
+    assert attempt(circuit) == "ok"
+    assert attempt(circuit, DOWN) == "http_500"
     assert attempt(circuit) == "ok"
 
 

@@ -61,6 +61,17 @@ def test_the_local_server_is_asked_and_tried(local: FishServer, make: Make) -> N
     assert "Authorization" not in local.received[0].headers
 
 
+@pytest.mark.parametrize("key", ["with space", "topsecret\n", "schlüssel"])
+def test_a_key_that_is_none_is_neither_sent_nor_quoted(
+    local: FishServer, make: Make, key: str
+) -> None:
+    engine = make(local, warm=False, fish_local_key=key)
+    with pytest.raises(NotReady, match="FISH_LOCAL_KEY") as caught:
+        engine.load()
+    assert key.strip() not in caught.value.message
+    assert not local.received
+
+
 def test_a_local_server_with_a_key(local: FishServer, make: Make) -> None:
     make(local, warm=False, fish_local_key="its-own").warm_up()
     assert local.received[0].headers["Authorization"] == "Bearer its-own"
@@ -278,6 +289,11 @@ def test_a_long_recording_is_cut_unless_its_text_would_no_longer_fit(
     assert decode(kept, sample_rate=RATE, max_seconds=60).size / RATE == pytest.approx(30, abs=0.2)
     with pytest.raises(InvalidRequest, match="transcript"):
         engine.prepare(Reference(long, "me", "all that is said in it"))
+    prepared = engine.prepare(Reference(long, "me"))
+    with pytest.raises(InvalidRequest, match="transcript") as caught:
+        speak(engine, prepared=prepared, parameters={"reference_text": "all that is said in it"})
+    assert caught.value.param == "reference_text"
+    assert not api.received
 
 
 @pytest.mark.parametrize(
