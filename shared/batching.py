@@ -198,6 +198,8 @@ class Batcher(Generic[Item, Result]):
             batch = self._next()
             if batch is None:
                 return
+            if not batch:
+                continue
             now = time.monotonic()
             for ticket in batch:
                 QUEUE_SECONDS.labels(engine=f"{self._name}/batch").observe(now - ticket.arrived)
@@ -238,26 +240,28 @@ class Batcher(Generic[Item, Result]):
 
     def _serve(self, batch: list[Ticket[Item, Result]]) -> None:
         """Give each ticket its result or its error."""
-        if not batch:
-            return
+        alone = len(batch) == 1
+        failure: MeshError | None = None
         try:
             results = self._run([ticket.item for ticket in batch])
             if len(results) != len(batch):
                 raise EngineFailure(f"{self._name}: {len(results)} results for {len(batch)} items")
         except OutOfMemory:
-            if len(batch) > 1:
-                self._again(batch, "out_of_memory", -(-len(batch) // 2))
-                return
-            self._fail(batch[0], Overloaded(f"{self._name}: no memory for this on the device"))
+            reason, size = "out_of_memory", -(-len(batch) // 2)
+            failure = Overloaded(f"{self._name}: no memory for this on the device")
         except Exception as error:
-            if len(batch) > 1:
-                self._again(batch, "failure", 1)
-                return
-            self._fail(batch[0], self._as_mesh_error(error))
+            reason, size = "failure", 1
+            failure = self._as_mesh_error(error) if alone else None
         else:
             for ticket, result in zip(batch, results, strict=True):
                 ticket.result = result
                 ticket.done.set()
+            return
+        # Not within the handlers: while its exception lives, so do the tensors of a failed pass.
+        if failure is not None and alone:
+            self._fail(batch[0], failure)
+        else:
+            self._again(batch, reason, size)
 
     def _again(self, batch: list[Ticket[Item, Result]], reason: str, size: int) -> None:
         BATCH_RETRIES.labels(engine=self._name, reason=reason).inc()

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import logging
-import os
-from importlib.util import find_spec
 from typing import Any
 
 from shared.errors import NotReady
-from shared.metrics import GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION
 
-log = logging.getLogger(__name__)
+_LONGEST_LINE = 200
 
 
 def resolve_device(wanted: str, *, gpus: int, why_none: str = "no GPU is visible") -> str:
@@ -51,26 +47,21 @@ def resolve_torch_device(wanted: str) -> str:
     """
     # Imported by name: `shared` must be importable, and its types checked, without torch.
     torch: Any = importlib.import_module("torch")
-    built = getattr(torch.version, "cuda", None)
-    return resolve_device(
-        wanted,
-        gpus=torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        why_none="no GPU is visible" if built else "this torch is built without CUDA",
-    )
+    if torch.cuda.is_available():
+        return resolve_device(wanted, gpus=torch.cuda.device_count())
+    return resolve_device(wanted, gpus=0, why_none=_why_no_gpu(torch))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a model library reports that the device is full.
 
-    torch has a class for it (``torch.OutOfMemoryError``); cuBLAS, cuDNN and CTranslate2 report it
-    as a ``RuntimeError`` with these words.
+    torch has a class for it (``torch.OutOfMemoryError``); CTranslate2 reports it as a
+    ``RuntimeError`` with these words, cuBLAS, cuDNN and cuFFT with a status ``…_ALLOC_FAILED``.
     """
     if type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "cublas_status_alloc_failed" in text
-    )
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "alloc_failed" in text)
 
 
 def free_cached_memory(device: str) -> None:
@@ -79,50 +70,21 @@ def free_cached_memory(device: str) -> None:
         importlib.import_module("torch").cuda.empty_cache()
 
 
-def gpu_name(device: str) -> str | None:
-    """The GPU's marketing name; None for a processor or where NVML does not know."""
-    handle = _handle(device)
-    if handle is None:
-        return None
-    name = _nvml().nvmlDeviceGetName(handle)
-    return name.decode() if isinstance(name, bytes) else str(name)
-
-
-def publish_gpu_metrics(device: str) -> None:
-    """Let ``/metrics`` read memory and utilisation of ``device`` at every scrape (NVML)."""
-    handle = _handle(device)
-    if handle is None:
-        return
-    nvml = _nvml()
-    GPU_MEMORY.labels(device=device).set_function(
-        lambda: float(nvml.nvmlDeviceGetMemoryInfo(handle).used)
-    )
-    GPU_MEMORY_TOTAL.labels(device=device).set(float(nvml.nvmlDeviceGetMemoryInfo(handle).total))
-    GPU_UTILISATION.labels(device=device).set_function(
-        lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
-    )
-
-
-def _nvml() -> Any:
-    return importlib.import_module("pynvml")
-
-
-def _handle(device: str) -> Any:
-    kind, _, number = device.partition(":")
-    if kind != "cuda":
-        return None
-    if find_spec("pynvml") is None:
-        log.warning("no GPU metrics: pip install nvidia-ml-py", extra={"device": device})
-        return None
-    nvml = _nvml()
+def _why_no_gpu(torch: Any) -> str:
+    if getattr(torch.version, "cuda", None) is None:
+        return "this torch is built without CUDA"
     try:
-        nvml.nvmlInit()
-        # CUDA numbers the GPUs that this variable leaves visible; NVML numbers all.
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        which = visible[int(number or 0)].strip() if visible else number or "0"
-        if which.isdecimal():
-            return nvml.nvmlDeviceGetHandleByIndex(int(which))
-        return nvml.nvmlDeviceGetHandleByUUID(which)
-    except (nvml.NVMLError, IndexError) as error:
-        log.warning("no GPU metrics", extra={"device": device, "error": type(error).__name__})
-        return None
+        torch.cuda.init()
+    except Exception as error:
+        # A driver that is missing or too old is told of here only.
+        return first_line(error)
+    return "no GPU is visible"
+
+
+def first_line(error: BaseException) -> str:
+    """The beginning of what a library says went wrong, for people.
+
+    Only where nobody's text can be in it: while a model is loaded.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0][:_LONGEST_LINE] if lines else type(error).__name__

@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
+from shared import lost_device
 from shared.admission import Admission, Lease
-from shared.device import gpu_name, publish_gpu_metrics
+from shared.device import first_line
 from shared.engines import EngineSpec
 from shared.errors import MeshError, NotReady
+from shared.gpu import Gpu, find_gpu
 from shared.metrics import ENGINE_INFO, ENGINE_LOAD_SECONDS, ENGINE_READY
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,14 @@ class _Slot(Generic[E]):
     reason: str = ""
     load_s: float = 0.0
     placement: dict[str, str] = field(default_factory=dict)
+    gpu: Gpu | None = None
+
+    def now(self) -> tuple[str, str]:
+        """State and reason; an engine whose GPU was lost meanwhile has failed."""
+        on_gpu = self.engine is not None and self.engine.device.startswith("cuda")
+        if self.state == "ready" and on_gpu and (lost := lost_device.reason()):
+            return "failed", lost
+        return self.state, self.reason
 
 
 class EngineHost(Generic[E]):
@@ -78,6 +89,9 @@ class EngineHost(Generic[E]):
         if not builders:
             raise ValueError("a host needs at least one engine")
         self._slots = [_Slot(name, build) for name, build in builders]
+        for slot in self._slots:
+            ready = partial(_is_ready, slot)
+            ENGINE_READY.labels(engine=slot.name).set_function(ready)
         self._queue_limit = queue_limit
         self._queue_timeout_s = queue_timeout_s
         self._retry_s = retry_s
@@ -106,18 +120,20 @@ class EngineHost(Generic[E]):
 
     def is_ready(self) -> bool:
         """Whether every engine was tried and at least one answers."""
-        return self._settled.is_set() and any(slot.state == "ready" for slot in self._slots)
+        return self._settled.is_set() and any(slot.now()[0] == "ready" for slot in self._slots)
 
     def status(self) -> dict[str, Any]:
         """State of each engine for ``/readyz``: ``{name: {state, reason?, load_seconds?, model?,
-        device?, gpu?}}``."""
+        device?, gpu?, gpu_memory_used_bytes?, gpu_memory_total_bytes?, gpu_utilisation?}}``."""
         report: dict[str, Any] = {}
         for slot in self._slots:
-            entry: dict[str, Any] = {"state": slot.state}
-            if slot.reason:
-                entry["reason"] = slot.reason
-            if slot.state == "ready":
+            state, reason = slot.now()
+            entry: dict[str, Any] = {"state": state}
+            if reason:
+                entry["reason"] = reason
+            if state == "ready":
                 entry |= {"load_seconds": round(slot.load_s, 3), **slot.placement}
+                entry |= slot.gpu.figures() if slot.gpu is not None else {}
             report[slot.name] = entry
         return report
 
@@ -127,9 +143,9 @@ class EngineHost(Generic[E]):
         Raises:
             NotReady: none is; the message says what each one lacks.
         """
-        ready = [s.engine for s in self._slots if s.state == "ready" and s.engine is not None]
+        ready = [s.engine for s in self._slots if s.now()[0] == "ready" and s.engine is not None]
         if not ready:
-            reasons = "; ".join(f"{s.name}: {s.reason or s.state}" for s in self._slots)
+            reasons = "; ".join(f"{s.name}: {s.now()[1] or s.now()[0]}" for s in self._slots)
             raise NotReady(f"no engine is ready ({reasons})", details={"engines": self.status()})
         return ready
 
@@ -165,11 +181,12 @@ class EngineHost(Generic[E]):
             engine = slot.build()
             engine.load()
             engine.warm_up()
+            slot.placement, slot.gpu = _placement(engine)
         except Exception as error:
             if engine is not None:
                 # What it holds already would be there twice at the next attempt.
                 _close_failed(engine)
-            reason = error.message if isinstance(error, MeshError) else type(error).__name__
+            reason = _reason(error)
             if slot.reason != reason:
                 # Repeated attempts with the same outcome would only fill the log.
                 log.error(
@@ -178,7 +195,6 @@ class EngineHost(Generic[E]):
                     exc_info=not isinstance(error, MeshError),
                 )
             slot.state, slot.reason = "failed", reason
-            ENGINE_READY.labels(engine=slot.name).set(0)
             return
         slot.engine = engine
         slot.admission = Admission(
@@ -188,11 +204,13 @@ class EngineHost(Generic[E]):
             queue_timeout_s=self._queue_timeout_s,
         )
         slot.load_s = time.monotonic() - started
-        slot.placement = _placement(engine)
         slot.state, slot.reason = "ready", ""
-        ENGINE_READY.labels(engine=slot.name).set(1)
         ENGINE_LOAD_SECONDS.labels(engine=slot.name).set(slot.load_s)
         log.info("engine ready", extra={"engine": slot.name, "seconds": round(slot.load_s, 3)})
+
+
+def _is_ready(slot: _Slot[Any]) -> float:
+    return float(slot.now()[0] == "ready")
 
 
 def _close_failed(engine: Engine) -> None:
@@ -205,12 +223,20 @@ def _close_failed(engine: Engine) -> None:
         )
 
 
-def _placement(engine: Engine) -> dict[str, str]:
+def _reason(error: Exception) -> str:
+    """What to tell of a failed start: the library's own words too, since no request is in them."""
+    words = error.message if isinstance(error, MeshError) else type(error).__name__
+    cause = error.__cause__ if isinstance(error, MeshError) else error
+    if cause is None or isinstance(cause, MeshError) or not str(cause).strip():
+        return words
+    return f"{words}: {first_line(cause)}"
+
+
+def _placement(engine: Engine) -> tuple[dict[str, str], Gpu | None]:
     """Model and device of a loaded engine, also published as metrics."""
     device, model = engine.device, engine.spec.model
     ENGINE_INFO.labels(engine=engine.spec.name, model=model, device=device).set(1)
-    publish_gpu_metrics(device)
-    found = {"model": model, "device": device}
-    if (gpu := gpu_name(device)) is not None:
-        found["gpu"] = gpu
-    return found
+    gpu = find_gpu(device)
+    if gpu is not None:
+        gpu.publish()
+    return {"model": model, "device": device}, gpu

@@ -6,8 +6,11 @@ work holds one, and eight stay free, so that health probes always get an answer.
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
+from shared import lost_device
 from shared.settings import CommonSettings
 
 SPARE_THREADS = 8
@@ -33,4 +36,10 @@ def serve(settings: CommonSettings, port: int) -> dict[str, Any]:
         "worker_tmp_dir": "/dev/shm",  # noqa: S108
         "limit_request_line": 8190,
         "control_socket_disable": True,
+        "post_worker_init": _replace_without_gpu,
     }
+
+
+def _replace_without_gpu(worker: Any) -> None:
+    """A worker that has lost its GPU ends, and gunicorn starts another, which may have it again."""
+    lost_device.when_lost(lambda: os.kill(worker.pid, signal.SIGTERM))

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from shared import lost_device
 from shared.device import free_cached_memory, is_out_of_memory
 from shared.errors import EngineFailure
 
@@ -28,15 +29,22 @@ def noticing_full_memory(device: str) -> Iterator[None]:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        free_cached_memory(device)
-        raise OutOfMemory from error
+        # The frames of the pass that failed hold its tensors, and the error holds the frames.
+        traceback.clear_frames(error.__traceback__)
+    else:
+        return
+    free_cached_memory(device)
+    raise OutOfMemory
 
 
 def model_failure(engine: str, error: BaseException, on: str = "this text") -> EngineFailure:
     """The error for a caller for whom a model failed ``on`` something; logs where.
 
-    The message of ``error`` goes nowhere: it may quote what the model was given.
+    The message of ``error`` goes into no log and no answer: it may quote what the model was given.
+    The error returned has it as its cause, for whoever knows that nothing was given yet. A GPU that
+    is lost is noticed.
     """
+    lost_device.notice(error)
     log.error(
         "engine failed",
         extra={
@@ -45,4 +53,7 @@ def model_failure(engine: str, error: BaseException, on: str = "this text") -> E
             "frames": "".join(traceback.format_tb(error.__traceback__)),
         },
     )
-    return EngineFailure(f"{engine}: the model failed on {on}")
+    failure = EngineFailure(f"{engine}: the model failed on {on}")
+    # Without its frames, which may hold a batch's tensors.
+    failure.__cause__ = error.with_traceback(None)
+    return failure

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -10,7 +11,7 @@ from shared.batching import Batcher, Limits, choose
 from shared.cancellation import watching
 from shared.errors import ClientGone, EngineFailure, NotReady, Overloaded
 from shared.metrics import BATCH_RETRIES, QUEUE_LEFT
-from shared.model_faults import OutOfMemory
+from shared.model_faults import OutOfMemory, noticing_full_memory
 
 WIDE = Limits(items=8, padded=10_000, patience_s=0.0)
 
@@ -218,6 +219,42 @@ def test_a_batch_too_large_for_the_device_is_run_in_halves(make):
     assert found == [2, 4, 6, 8, 10]
     assert max(len(batch) for batch in model.batches if len(batch) <= 2) == 2
     assert BATCH_RETRIES.labels(engine="t", reason="out_of_memory")._value.get() > before
+
+
+def test_nothing_of_a_failed_pass_is_held_while_its_halves_run(make):
+    class OutOfMemoryError(RuntimeError):
+        """As torch names its own."""
+
+    class Activation:
+        """What a forward pass makes on the device."""
+
+    alive = weakref.WeakSet()
+
+    def forward(items):
+        made = Activation()
+        alive.add(made)
+        if len(items) > 1:
+            raise OutOfMemoryError
+        return list(items)
+
+    class Real(Model):
+        def run(self, items):
+            self.busy.set()
+            assert self.gate.wait(10)
+            held.append(len(alive))
+            with noticing_full_memory("cpu"):
+                return forward(items)
+
+    held = []
+    model = Real()
+    batcher = make(model)
+    _, first = hold(batcher, model)
+    found, threads = together(batcher, [1, 2, 3, 4])
+    waiting(batcher, 4)
+    model.gate.set()
+    join(first + threads)
+    assert found == [1, 2, 3, 4]
+    assert held == [0] * 8, "one, four, two twos, four ones"
 
 
 def test_an_item_too_large_for_the_device_is_refused_and_the_service_lives(make):

@@ -1,16 +1,13 @@
-"""Devices: what was asked for or a reason, and what NVML says of them."""
+"""Devices: what was asked for, or a reason."""
 
-import importlib.machinery
-import logging
 import sys
 import types
 
 import pytest
 
 from shared import device
-from shared.device import gpu_name, is_out_of_memory, publish_gpu_metrics, resolve_device
+from shared.device import first_line, is_out_of_memory, resolve_device
 from shared.errors import NotReady
-from shared.metrics import GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION
 
 
 @pytest.mark.parametrize(
@@ -44,12 +41,23 @@ def test_a_device_that_is_not_there_is_never_replaced(wanted, gpus, reason):
 
 
 @pytest.mark.parametrize(
-    ("cuda", "built", "found"),
-    [(2, "13.0", "cuda:1"), (0, "13.0", "no GPU is visible"), (0, None, "built without CUDA")],
+    ("cuda", "built", "driver", "found"),
+    [
+        (2, "13.0", None, "cuda:1"),
+        (0, "13.0", None, "no GPU is visible"),
+        (0, None, None, "built without CUDA"),
+        (0, "13.0", RuntimeError("The NVIDIA driver is too old\nUpdate it"), "driver is too old$"),
+    ],
 )
-def test_torch_is_asked_what_it_can_use(monkeypatch, cuda, built, found):
+def test_torch_is_asked_what_it_can_use(monkeypatch, cuda, built, driver, found):
+    def init():
+        if driver is not None:
+            raise driver
+
     torch = types.SimpleNamespace(
-        cuda=types.SimpleNamespace(is_available=lambda: cuda > 0, device_count=lambda: cuda),
+        cuda=types.SimpleNamespace(
+            is_available=lambda: cuda > 0, device_count=lambda: cuda, init=init
+        ),
         version=types.SimpleNamespace(cuda=built),
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
@@ -70,80 +78,14 @@ class OutOfMemoryError(RuntimeError):
         (OutOfMemoryError(), True),
         (RuntimeError("CUDA failed with error out of memory"), True),
         (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"), True),
         (RuntimeError("shapes do not match"), False),
         (ValueError("out of memory"), False),
     ],
 )
 def test_which_errors_mean_a_full_device(error, full):
     assert is_out_of_memory(error) is full
-
-
-class FakeNvml(types.ModuleType):
-    NVMLError = type("NVMLError", (Exception,), {})
-
-    def __init__(self, broken=False):
-        super().__init__("pynvml")
-        self.__spec__ = importlib.machinery.ModuleSpec("pynvml", None)
-        self.broken = broken
-        self.asked = []
-
-    def nvmlInit(self):  # noqa: N802
-        if self.broken:
-            raise self.NVMLError
-
-    def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
-        self.asked.append(index)
-        return index
-
-    def nvmlDeviceGetHandleByUUID(self, uuid):  # noqa: N802
-        self.asked.append(uuid)
-        return uuid
-
-    def nvmlDeviceGetName(self, handle):  # noqa: N802
-        return b"Tester 9000"
-
-    def nvmlDeviceGetMemoryInfo(self, handle):  # noqa: N802
-        return types.SimpleNamespace(used=7, total=9)
-
-    def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
-        return types.SimpleNamespace(gpu=50)
-
-
-@pytest.fixture
-def nvml(monkeypatch):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
-    return sys.modules["pynvml"]
-
-
-def test_the_gpu_is_named_and_measured(nvml):
-    assert gpu_name("cuda:3") == "Tester 9000"
-    publish_gpu_metrics("cuda:3")
-    assert GPU_MEMORY.labels(device="cuda:3")._value is not None
-    values = [
-        metric.labels(device="cuda:3").collect()[0].samples[0].value
-        for metric in (GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION)
-    ]
-    assert values == [7, 9, 0.5]
-
-
-@pytest.mark.parametrize(("visible", "asked"), [("4,5", 5), ("GPU-a,GPU-b", "GPU-b")])
-def test_cuda_s_numbers_are_those_of_the_visible_gpus(nvml, monkeypatch, visible, asked):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert gpu_name("cuda:1") == "Tester 9000"
-    assert nvml.asked == [asked]
-
-
-def test_without_nvml_or_a_gpu_there_is_a_word_and_no_metric(monkeypatch, caplog):
-    caplog.set_level(logging.WARNING)
-    assert gpu_name("cpu") is None
-    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(broken=True))
-    publish_gpu_metrics("cuda:0")
-    assert "no GPU metrics" in caplog.text
-    caplog.clear()
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
-    assert gpu_name("cuda:0") is None
-    assert "nvidia-ml-py" in caplog.text
 
 
 def test_the_cache_is_freed_on_a_gpu_only(monkeypatch):
@@ -153,3 +95,11 @@ def test_the_cache_is_freed_on_a_gpu_only(monkeypatch):
     device.free_cached_memory("cpu")
     device.free_cached_memory("cuda:0")
     assert freed == [1]
+
+
+def test_of_a_message_the_beginning_is_told():
+    assert (
+        first_line(OSError("libcublas.so.12: cannot open\nmore")) == "libcublas.so.12: cannot open"
+    )
+    assert len(first_line(ValueError("x" * 1000))) == 200
+    assert first_line(ValueError()) == "ValueError"

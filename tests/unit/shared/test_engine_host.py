@@ -3,10 +3,13 @@
 import threading
 
 import pytest
+from prometheus_client import REGISTRY
 
+from shared import engine_host, lost_device
 from shared.engine_host import EngineHost
 from shared.engines import EngineEntry, EngineRegistry, EngineSpec
 from shared.errors import NotReady, Overloaded, UnknownModel
+from shared.model_faults import model_failure
 
 
 class FakeEngine:
@@ -74,12 +77,48 @@ def test_an_engine_that_does_not_get_warm_is_freed():
     host.close()
 
 
-def test_unexpected_failures_are_named_by_type_only():
-    host = host_of(FakeEngine("a", fault=RuntimeError("text of a user")))
+def test_a_failed_start_is_told_in_the_librarys_words_too():
+    cublas = RuntimeError("Library libcublas.so.12 is not found\nmore of it")
+    host = host_of(
+        FakeEngine("a", fault=cublas),
+        FakeEngine("b", cold=model_failure("b", cublas)),
+        FakeEngine("c", fault=KeyError()),
+    )
     assert host.wait_settled(5)
-    assert host.status()["a"]["reason"] == "RuntimeError"
-    with pytest.raises(NotReady, match="a: RuntimeError"):
+    reasons = {name: entry["reason"] for name, entry in host.status().items()}
+    assert reasons == {
+        "a": "RuntimeError: Library libcublas.so.12 is not found",
+        "b": "b: the model failed on this text: Library libcublas.so.12 is not found",
+        "c": "KeyError",
+    }
+    with pytest.raises(NotReady, match=r"a: RuntimeError: Library libcublas"):
         host.engines()
+    host.close()
+
+
+def test_an_engine_whose_gpu_is_lost_is_no_longer_ready(monkeypatch):
+    on_gpu = FakeEngine("gpu")
+    on_gpu.device = "cuda:0"
+    host = host_of(on_gpu, FakeEngine("cpu"))
+    assert host.wait_settled(5)
+    assert [e.spec.name for e in host.engines()] == ["gpu", "cpu"]
+    monkeypatch.setattr(lost_device, "_reason", "the GPU is lost")
+    assert [e.spec.name for e in host.engines()] == ["cpu"]
+    assert host.is_ready()
+    assert host.status()["gpu"] == {"state": "failed", "reason": "the GPU is lost"}
+    labels = {"engine": "gpu"}
+    assert REGISTRY.get_sample_value("voice_engine_ready", labels) == 0
+    host.close()
+
+
+def test_a_fault_after_loading_is_a_failed_start(monkeypatch):
+    def broken(_device):
+        raise RuntimeError("NVML is broken")
+
+    monkeypatch.setattr(engine_host, "find_gpu", broken)
+    host = host_of(FakeEngine("a"))
+    assert host.wait_settled(5)
+    assert host.status()["a"]["reason"] == "RuntimeError: NVML is broken"
     host.close()
 
 
