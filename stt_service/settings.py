@@ -46,6 +46,11 @@ class SttSettings(ServiceSettings):
         "writes lower case without punctuation; nvidia/parakeet-tdt-0.6b-v3 punctuates and knows "
         "25 languages.",
     )
+    parakeet_languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Languages of PARAKEET_MODEL, separated by commas; those its name tells where "
+        "not given. A model whose name tells none is asked for any.",
+    )
     parakeet_attention: Literal["full", "local"] = Field(
         default="full",
         description="full: passages of at most 55 s. local: up to 590 s, in bounded memory.",
@@ -59,7 +64,7 @@ class SttSettings(ServiceSettings):
         description="Recordings up to this size stay in memory; larger ones go to disk.",
     )
 
-    @field_validator("stt_engines", mode="before")
+    @field_validator("stt_engines", "parakeet_languages", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_names(value)

@@ -117,12 +117,13 @@ class SttEngine(ABC):
         """
 
     def _require_known(self, language: str | None) -> None:
-        """Refuse a language that the engine does not declare; None is any.
+        """Refuse a language that the engine does not declare; None is any, and so is each where it
+        declares none.
 
         Raises:
             InvalidRequest: with those there are.
         """
-        if language and language not in self.spec.languages:
+        if language and self.spec.languages and language not in self.spec.languages:
             raise InvalidRequest(
                 f"language '{language}' is not known to this engine",
                 param="language",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import copy
 import logging
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ from shared.batching import Batcher, Limits
 from shared.device import resolve_torch_device
 from shared.engines import EngineSpec
 from shared.errors import InvalidRequest, NotReady
-from shared.model_faults import noticing_full_memory
+from shared.model_faults import OutOfMemory, noticing_full_memory
 from shared.models.hub_catalogue import licence_of
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment, Word
@@ -43,6 +44,8 @@ _SHORTEST = SAMPLE_RATE // 10
 """Samples; shorter passages are padded, since the encoder's subsampling would leave no frame."""
 _AHEAD = 4
 """Passages of one recording that are in the queue at once, so that a long one fills batches too."""
+_WARM_UP_S = 2.0
+_LEAST_PROBABILITY = 1e-6
 _FULL_ATTENTION = Lengths(buffer_s=60.0, passage_s=55.0)
 _LOCAL_ATTENTION = Lengths(buffer_s=600.0, passage_s=590.0)
 _LOCAL_CONTEXT = [128, 128]
@@ -82,7 +85,7 @@ class ParakeetEngine(SttEngine):
             model=name,
             licence=licence,
             commercial_use=commercial_use,
-            languages=_EUROPEAN if name.endswith("-v3") else frozenset({"en"}),
+            languages=frozenset(settings.parakeet_languages) or _languages_of(name),
             parameters=frozenset({"language", "timestamps"}),
             # Admission lets two batches' worth in: one runs while the next one fills.
             max_concurrency=2 * settings.batch_items,
@@ -122,9 +125,24 @@ class ParakeetEngine(SttEngine):
         )
 
     def warm_up(self) -> None:
-        """Recognise two seconds of faint noise, times included."""
-        noise = np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
-        self._hear(noise, caller="warm-up")
+        """Recognise faint noise, times included: two seconds, and on a GPU the largest batch there
+        may be, since the decoder records its CUDA graph anew for each that is larger than any
+        before, which keeps all callers waiting."""
+        source = np.random.default_rng(0)
+        lengths = [_WARM_UP_S]
+        if self.device != "cpu":
+            longest_s = min(self._lengths.passage_s, self._settings.parakeet_batch_seconds)
+            fits = int(self._settings.parakeet_batch_seconds / longest_s)
+            lengths += [longest_s] * min(fits, self._settings.batch_items)
+        noises = [
+            source.normal(0, 0.01, round(s * SAMPLE_RATE)).astype(np.float32) for s in lengths
+        ]
+        self._hear(noises[0], caller="warm-up")
+        if noises[1:]:
+            try:
+                self._run(noises[1:])
+            except OutOfMemory:
+                log.warning("the largest batch does not fit; it will be run in parts")
 
     def close(self) -> None:
         """Stop the batches and free the model."""
@@ -203,15 +221,34 @@ class ParakeetEngine(SttEngine):
         import torch
 
         padded = [np.pad(samples, (0, max(0, _SHORTEST - len(samples)))) for samples in batch]
-        with noticing_full_memory(self.device), torch.inference_mode():
-            found = self._model.transcribe(
-                padded,
-                batch_size=len(padded),
-                return_hypotheses=True,
-                timestamps=True,
-                verbose=False,
-            )
+        try:
+            with noticing_full_memory(self.device), torch.inference_mode():
+                found = self._model.transcribe(
+                    padded,
+                    batch_size=len(padded),
+                    return_hypotheses=True,
+                    timestamps=True,
+                    verbose=False,
+                )
+        except Exception:
+            if self.device != "cpu":
+                # The decoder may have been recording its CUDA graph anew when it failed, and would
+                # replay a half of it from now on.
+                self._model.maybe_enable_cuda_graphs(force_reinit=True)
+            raise
         return [_heard(hypothesis) for hypothesis in found]
+
+
+def _languages_of(name: str) -> frozenset[str]:
+    """What NVIDIA's names tell: ``stt_es_…``, ``parakeet-…-ja``, ``…-v3``; empty where nothing."""
+    if found := re.match(r"stt_([a-z]{2})_", name):
+        return frozenset(found.groups())
+    if not name.startswith("parakeet"):
+        return frozenset()
+    if name.endswith("-v3"):
+        return _EUROPEAN
+    found = re.search(r"-([a-z]{2})$", name)
+    return frozenset(found.groups()) if found else frozenset({"en"})
 
 
 def _with_confidence(model: Any) -> None:
@@ -251,8 +288,10 @@ def _heard(hypothesis: Any) -> _Heard:
         for entry in times.get("segment", [])
     )
     tokens = tuple(int(token) for token in hypothesis.y_sequence)
-    logprob = float(hypothesis.score) / max(1, len(tokens))
-    return _Heard(hypothesis.text.strip(), words, sentences, tokens, min(0.0, logprob))
+    # Not from the hypothesis' score: NeMo sums unnormalised numbers into it on a GPU.
+    sure = [max(float(value), _LEAST_PROBABILITY) for value in hypothesis.token_confidence or []]
+    logprob = float(np.log(sure).mean()) if sure else 0.0
+    return _Heard(hypothesis.text.strip(), words, sentences, tokens, logprob)
 
 
 def _placed(passage: Passage, heard: _Heard, options: Options) -> list[Segment]:

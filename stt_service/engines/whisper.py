@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import numpy as np
 
 from shared.device import resolve_device
 from shared.engines import EngineSpec
-from shared.errors import NotReady
+from shared.errors import MeshError, NotReady, Overloaded
+from shared.model_faults import OutOfMemory, model_failure, noticing_full_memory
 from shared.models import locate
 from shared.models.hub_catalogue import WHISPER_REPOSITORIES, licence_of, whisper_repository
 from shared.pcm import Float32
@@ -101,21 +103,23 @@ class WhisperEngine(SttEngine):
             )
         except (ValueError, RuntimeError, OSError) as error:
             raise NotReady(
-                f"Whisper '{settings.whisper_model}' could not be loaded on {self.device}: "
-                f"{type(error).__name__}"
+                f"Whisper '{settings.whisper_model}' could not be loaded on {self.device}"
             ) from error
         if (size := settings.whisper_batch_size(kind)) > 1:
-            self._batched = BatchedPath(self._model, BEAM, size)
+            self._batched = BatchedPath(self._model, BEAM, size, self.device)
         self._detect = SpeechDetector()
         self._fast = FastPath(self._model, BEAM)
         self.spec = self._with_languages()
 
     def warm_up(self) -> None:
-        """Decode one second of faint noise on both paths."""
+        """Decode one second of faint noise on all paths."""
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
         fast = self._require_fast()
-        fast.decode(fast.encode(noise), 1.0, "en", Options())
-        list(self._full(noise, "en", Options(), {}))
+        with self._faults():
+            fast.decode(fast.encode(noise), 1.0, "en", Options())
+            self._full(noise, "en", Options(), {})
+            if self._batched is not None:
+                self._batched.decode([noise] * self._batched.size, "en", Options())
 
     def close(self) -> None:
         """Free the model."""
@@ -152,15 +156,17 @@ class WhisperEngine(SttEngine):
     ) -> Iterator[Segment]:
         if self._detect is None:
             raise NotReady("whisper is not loaded")
-        language = options.language
+        language = options.language or self._only_language()
         number = 0
         size = self._batched.size if self._batched is not None else 1
         for group in grouped(passages(blocks, self._detect), size):
             levelled = [level(passage.samples) for passage in group]
-            encoded = self._encode_fast(levelled[0], options) if len(group) == 1 else None
-            if language is None:
-                language, made.language_probability = self._language(levelled[0], encoded)
-            for segment in self._group(group, levelled, encoded, language, options):
+            with self._faults():
+                encoded = self._encode_fast(levelled[0], options) if len(group) == 1 else None
+                if language is None:
+                    language, made.language_probability = self._language(levelled[0], encoded)
+                found = list(self._group(group, levelled, encoded, language, options))
+            for segment in found:
                 segment.id = number
                 number += 1
                 made.language = language
@@ -187,6 +193,23 @@ class WhisperEngine(SttEngine):
             else:
                 log.debug("batched result looks wrong, decoding the passage alone")
                 yield from self._passage(passage, samples, None, language, options)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What the library raises in the block, as the mesh's errors."""
+        try:
+            with noticing_full_memory(self.device):
+                yield
+        except OutOfMemory as error:
+            raise Overloaded("whisper: no memory for this on the device") from error
+        except MeshError:
+            raise
+        except Exception as error:
+            raise model_failure("whisper", error, "this recording") from error
+
+    def _only_language(self) -> str | None:
+        """Of a model that has one, which cannot be asked what it hears."""
+        return next(iter(self.spec.languages)) if len(self.spec.languages) == 1 else None
 
     def _encode_fast(self, samples: Float32, options: Options) -> Any:
         """The short encoding where the fast path may be taken, else None."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from shared.metrics import BATCH_RETRIES
+from shared.model_faults import OutOfMemory, noticing_full_memory
 from shared.pcm import Float32
 from shared.schemas.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.whisper_segment import as_segment
 from stt_service.engines.windows import Passage
+
+log = logging.getLogger(__name__)
+
+_FRAMES_PER_SECOND = 100
+"""Of Whisper's spectrogram, in which faster-whisper counts ``seek``."""
+_ROUNDING_FRAMES = 1
 
 
 class BatchedPath:
@@ -24,13 +34,15 @@ class BatchedPath:
         model: a ``faster_whisper.WhisperModel``.
         beam: beam size.
         size: passages at once.
+        device: where it runs.
     """
 
-    def __init__(self, model: Any, beam: int, size: int) -> None:
+    def __init__(self, model: Any, beam: int, size: int, device: str) -> None:
         from faster_whisper import BatchedInferencePipeline
 
         self._pipeline: Any = BatchedInferencePipeline(model)
         self._beam = beam
+        self._device = device
         self.size = size
 
     def decode(
@@ -42,7 +54,27 @@ class BatchedPath:
             passages: 16 kHz mono, at most 30 s each.
             language: of all of them.
             options: as the caller gave them.
+
+        Raises:
+            OutOfMemory: not even one of them fits on the device; several are tried in halves.
         """
+        try:
+            with noticing_full_memory(self._device):
+                return self._at_once(passages, language, options)
+        except OutOfMemory:
+            if len(passages) == 1:
+                raise
+        BATCH_RETRIES.labels(engine="whisper", reason="out_of_memory").inc()
+        log.warning("a batch is run again in parts", extra={"passages": len(passages)})
+        half = -(-len(passages) // 2)
+        return [
+            *self.decode(passages[:half], language, options),
+            *self.decode(passages[half:], language, options),
+        ]
+
+    def _at_once(
+        self, passages: Sequence[Float32], language: str, options: Options
+    ) -> list[list[Segment]]:
         edges = np.cumsum([0, *(len(samples) for samples in passages)]) / SAMPLE_RATE
         clips = [{"start": float(start), "end": float(end)} for start, end in pairwise(edges)]
         found, _ = self._pipeline.transcribe(
@@ -60,9 +92,11 @@ class BatchedPath:
             batch_size=self.size,
         )
         made: list[list[Segment]] = [[] for _ in passages]
-        for segment in map(as_segment, found):
-            middle = (segment.start + segment.end) / 2
-            index = min(int(np.searchsorted(edges, middle, side="right")) - 1, len(passages) - 1)
+        # Its own times may run beyond the end of a clip; the frame it began at is the clip's.
+        begins = [int(edge * _FRAMES_PER_SECOND) for edge in edges[:-1]]
+        for heard in found:
+            index = bisect_right(begins, heard.seek + _ROUNDING_FRAMES) - 1
+            segment = as_segment(heard)
             _move(segment, -float(edges[index]))
             made[index].append(segment)
         return made

@@ -57,6 +57,33 @@ def nemo_sentence(nemo, text, pace=1.0, pitch=0.0):
     return _Sentence(tuple(tokens), pace, pitch, 0)
 
 
+def test_words_of_the_dictionary_are_read_from_it_whoever_else_parses():
+    """The recipe of the published FastPitch reads half of them as letters, in training."""
+    from nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers import (
+        EnglishPhonemesTokenizer,
+    )
+    from nemo.collections.tts.g2p.models.en_us_arpabet import EnglishG2p
+
+    from tts_service.engines.nemo import _say_all_known_words
+
+    g2p = EnglishG2p(
+        phoneme_dict={"hello": [["HH", "AH0", "L", "OW1"]]},
+        heteronyms=[],
+        ignore_ambiguous_words=False,
+        phoneme_probability=0.5,
+    )
+    vocabulary = EnglishPhonemesTokenizer(g2p=g2p, stresses=True, chars=True)
+    _say_all_known_words(vocabulary)
+    readings = set()
+    with vocabulary.set_phone_prob(1.0):
+        for _ in range(20):
+            with vocabulary.set_phone_prob(1.0):
+                pass  # another caller comes and goes
+            readings.add(tuple(vocabulary.encode("hello")))
+    assert len(readings) == 1
+    assert [vocabulary.tokens[n] for n in readings.pop()] == ["HH", "AH0", "L", "OW1"]
+
+
 def test_pace_and_pitch_are_each_item_s_own(nemo):
     plain = nemo_sentence(nemo, "some words to say")
     fast = nemo_sentence(nemo, "some words to say", pace=2.0)

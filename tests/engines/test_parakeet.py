@@ -98,6 +98,20 @@ def test_translation_is_refused_and_what_is_ignored_is_named(parakeet, speech_di
     assert "prompt, temperature" in made.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("settings", "languages"),
+    [
+        ({}, {"en"}),
+        ({"parakeet_model": "nvidia/stt_es_fastconformer_hybrid_large_pc"}, {"es"}),
+        ({"parakeet_model": "nvidia/parakeet-tdt_ctc-0.6b-ja"}, {"ja"}),
+        ({"parakeet_model": "/own/model.nemo"}, set()),
+        ({"parakeet_model": "/own/model.nemo", "parakeet_languages": "pt,gl"}, {"pt", "gl"}),
+    ],
+)
+def test_the_languages_are_those_of_the_name_or_as_told(settings, languages):
+    assert ParakeetEngine(SttSettings(_env_file=None, **settings)).spec.languages == languages
+
+
 def test_the_european_model_declares_its_languages():
     engine = ParakeetEngine(
         SttSettings(_env_file=None, parakeet_model="nvidia/parakeet-tdt-0.6b-v3")

@@ -171,6 +171,7 @@ class NemoEngine(WaveformEngine):
             float(config.get("pitch_std") or _LJSPEECH_PITCH[1]),
         )
         vocabulary = getattr(spectrogram, "vocab", None)
+        _say_all_known_words(vocabulary)
         names = list(vocabulary.tokens) if vocabulary is not None else list(config.labels)
         special = {f"<{word}>" for word in ("pad", "blank", "oov")}
         self._sayable = frozenset(
@@ -228,3 +229,14 @@ class NemoEngine(WaveformEngine):
             np.array(wave[: count * self._hop], np.float32)
             for wave, count in zip(sound, frames.tolist(), strict=True)
         ]
+
+
+def _say_all_known_words(vocabulary: Any) -> None:
+    """Have every word that the dictionary knows read from it.
+
+    In training only a share of the words is, at random. NeMo's ``parse`` turns that off for its own
+    duration, on an object that all callers share: one that ends turns it on under the others.
+    """
+    g2p: Any = getattr(vocabulary, "g2p", None)
+    if g2p is not None and getattr(g2p, "phoneme_probability", None) is not None:
+        vocabulary.phoneme_probability = g2p.phoneme_probability = 1.0

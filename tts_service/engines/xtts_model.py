@@ -44,14 +44,17 @@ def load_model(settings: TtsSettings, device: str) -> Any:
             config.load_json(str(folder / "config.json"))
             model = Xtts.init_from_config(config)
             model.load_checkpoint(config, checkpoint_dir=str(folder), eval=True)
-            model = model.to(device)
         except (pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
             raise ModelDamaged("the XTTS checkpoint cannot be read") from error
         except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise NotReady(f"XTTS does not fit on {device}") from error
             # torch reports both a damaged archive and weights of another shape so.
             raise ModelDamaged("the XTTS checkpoint does not fit its configuration") from error
+        try:
+            model = model.to(device)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise NotReady(f"XTTS does not fit on {device}") from error
+            raise NotReady(f"XTTS cannot be put on {device}") from error
     log.info("model loaded", extra={"model": folder.name, "device": device})
     return model
 
