@@ -22,12 +22,17 @@ resolve requirements/build.lock requirements/build.in "$@"
 resolve requirements/embedded.lock pyproject.toml --extra embedded -c requirements/build.lock "$@"
 resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev --extra emulators \
   -c requirements/build.lock -c requirements/embedded.lock "$@"
-# What the image of each service installs, in the same versions.
-resolve requirements/gateway.lock pyproject.toml \
-  -c requirements/build.lock -c requirements/embedded.lock "$@"
-for service in tts stt agent cli; do
-  resolve "requirements/$service.lock" pyproject.toml --extra "$service" \
-    -c requirements/build.lock -c requirements/embedded.lock "$@"
+# What the image of each service installs, in the versions that were tested.
+of_image() {
+  local image=$1
+  shift
+  resolve "requirements/$image.lock" pyproject.toml "$@" \
+    -c requirements/build.lock -c requirements/embedded.lock -c requirements/dev.lock
+}
+of_image gateway "$@"
+of_image tts --extra tts-image "$@"
+for image in stt agent cli; do
+  of_image "$image" --extra "$image" "$@"
 done
 
 # The torch engines. torch itself is installed first, from whichever build suits the machine, and

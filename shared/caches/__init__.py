@@ -59,7 +59,7 @@ def open_cache(
 
     Raises:
         InvalidRequest: no such kind of cache.
-        NotReady: its package is not installed; the message has the command.
+        NotReady: its package is not installed; the message says what installs it.
     """
     scheme, _, rest = url.strip().partition(":")
     scheme = scheme.lower()
@@ -120,7 +120,10 @@ def _objects(url: str, scheme: str, name: str, ttl_s: float | None) -> Callable[
 
 def _require(module: str, extra: str, kind: str) -> None:
     if find_spec(module) is None:
-        raise NotReady(
-            f"a cache at '{kind}' needs {module}: pip install -e '.[{extra}]'",
-            code="cache_not_installed",
+        # An image has no pip: what is missing there is added where the image is built.
+        remedy = (
+            f"pip install -e '.[{extra}]'"
+            if find_spec("pip")
+            else f"build the image from a lock with the extra '{extra}'"
         )
+        raise NotReady(f"a cache at '{kind}' needs {module}: {remedy}", code="cache_not_installed")

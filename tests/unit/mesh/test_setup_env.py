@@ -76,12 +76,30 @@ def test_locks_pin_everything_and_name_no_host(name):
     assert "torch" not in {line.partition("==")[0] for line in pins}
 
 
-def test_the_development_lock_has_the_same_versions():
-    def versions(name):
-        lines = (ROOT / "requirements" / f"{name}.lock").read_text().splitlines()
-        return {line.split(" \\")[0] for line in lines if line and line[0].isalnum()}
+def pinned(name):
+    """Lines ``package==version``, with their markers, of a lock."""
+    lines = (ROOT / "requirements" / f"{name}.lock").read_text().splitlines()
+    return {line.split(" \\")[0] for line in lines if line and line[0].isalnum()}
 
-    assert versions("embedded") <= versions("dev")
+
+def test_the_development_lock_has_the_same_versions():
+    assert pinned("embedded") <= pinned("dev")
+
+
+@pytest.mark.parametrize("image", ["gateway", "tts", "stt", "agent", "cli"])
+def test_images_install_the_versions_that_were_tested(image):
+    def versions(name):
+        return {pin.partition(" ")[0] for pin in pinned(name)}
+
+    assert versions(image) <= versions("dev")
+
+
+@pytest.mark.parametrize("image", ["tts", "tts-nemo", "tts-xtts"])
+def test_images_that_speak_hold_every_cache(image):
+    # Nobody can install a package into a container, where CACHE_URL may name any of them.
+    held = {pin.partition("==")[0] for pin in pinned(image)}
+    assert {"diskcache", "redis", "fsspec", "s3fs", "gcsfs"} <= held
+    assert not {"s3fs", "gcsfs"} & {pin.partition("==")[0] for pin in pinned("embedded")}
 
 
 def test_make_lists_its_targets():

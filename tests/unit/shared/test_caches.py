@@ -603,9 +603,17 @@ class TestOpening:
     def test_a_missing_package_names_its_command(
         self, url: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(caches, "find_spec", lambda _: None)
+        monkeypatch.setattr(caches, "find_spec", lambda name: name if name == "pip" else None)
         with pytest.raises(NotReady, match=f"pip install -e '.\\[{extra}\\]'"):
             self.open(url, tmp_path)
+
+    def test_in_an_image_nobody_is_told_to_use_pip(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(caches, "find_spec", lambda _: None)
+        with pytest.raises(NotReady, match=r"needs s3fs: build the image .* 'cache-s3'") as caught:
+            self.open("s3://bucket", tmp_path)
+        assert "pip" not in str(caught.value)
 
     def test_a_store_that_is_away_at_the_start_is_no_error(self, tmp_path: Path) -> None:
         (tmp_path / "cache").write_text("a file where the folder should be")
