@@ -122,7 +122,8 @@ class CommonSettings(BaseSettings):
         default=8.0,
         ge=0,
         le=1000,
-        description="How long a batching engine waits for further items, milliseconds.",
+        description="How long a batching engine waits for further items while callers come at "
+        "once, milliseconds; one that is alone does not wait.",
     )
     shutdown_grace_s: int = Field(
         default=20, ge=1, description="Time to finish running answers at a stop, seconds."
