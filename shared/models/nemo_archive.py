@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import tarfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from shared.device import is_out_of_memory
 from shared.errors import ModelDamaged, NotReady
 from shared.models.hub import locate
+from shared.models.unpacking import unpacked
 
 log = logging.getLogger(__name__)
 
@@ -41,24 +41,33 @@ def restore(model_class: Any, name: str, device: str, home: Path) -> Any:
         home: folder of prepared models.
 
     Raises:
-        NotReady: there is no such archive here, or the device is full.
+        NotReady: there is no such archive here, or the device or the disk is full.
         ModelDamaged: the archive cannot be read.
     """
     path = archive_of(name, home)
     # At WARNING NeMo quotes the texts it is given.
     importlib.import_module("nemo.utils").logging.setLevel(logging.ERROR)
+    connectors = importlib.import_module("nemo.core.connectors.save_restore_connector")
     try:
-        with warnings.catch_warnings():
+        with unpacked(path, home) as folder, warnings.catch_warnings():
             # NeMo and its libraries warn of their own deprecations while they build a model.
             warnings.simplefilter("ignore")
-            config = model_class.restore_from(str(path), return_config=True)
+            # Left to itself NeMo unpacks the archive into the folder for temporary files, twice.
+            connector = connectors.SaveRestoreConnector()
+            connector.model_extracted_dir = str(folder)
+            config = model_class.restore_from(
+                str(path), return_config=True, save_restore_connector=connector
+            )
             # Texts arrive normalised; building NeMo's normaliser takes the better part of a minute.
             config.pop("text_normalizer", None)
             model = model_class.restore_from(
-                str(path), override_config_path=config, map_location=device
+                str(path),
+                override_config_path=config,
+                map_location=device,
+                save_restore_connector=connector,
             )
-    except (tarfile.TarError, EOFError, KeyError) as error:
-        raise ModelDamaged(f"the archive of '{path.stem}' cannot be read") from error
+    except (FileNotFoundError, KeyError) as error:
+        raise ModelDamaged(f"the archive of '{path.stem}' lacks what NeMo looks for") from error
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise NotReady(f"'{path.stem}' does not fit on {device}") from error
