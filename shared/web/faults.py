@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import traceback
@@ -16,6 +17,7 @@ from shared.errors import (
     MeshError,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     TooLarge,
     UnsupportedMedia,
 )
@@ -30,6 +32,9 @@ _BY_STATUS: dict[int, type[MeshError]] = {
     413: TooLarge,
     415: UnsupportedMedia,
 }
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ROOM_AGAIN_S = 5.0
 
 OUTCOME = "voicemesh.outcome"
 """WSGI environment key: ``ok`` or the error code, for metrics and the access log."""
@@ -58,6 +63,12 @@ def as_mesh_error(error: BaseException) -> MeshError:
             return known(error.description or error.name)
         if error.code is not None and 400 <= error.code < 500:
             return InvalidRequest(error.description or error.name)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        # Large uploads wait in temporary files; there is room again when others are answered.
+        log.warning("no room for temporary files", extra={"errno": errno.errorcode[error.errno]})
+        return Overloaded(
+            "no room for this request at the moment", code="disk_full", retry_after=_ROOM_AGAIN_S
+        )
     log_unexpected(error)
     return EngineFailure("internal error; the log has the details under this request's id")
 

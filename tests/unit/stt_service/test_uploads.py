@@ -1,0 +1,46 @@
+"""Recordings that find no room for their temporary file."""
+
+import io
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.unit.stt_service.conftest import wav
+
+LARGE = wav((60.0, 0.5))
+
+
+@pytest.fixture
+def full_disk():
+    """Makes temporary files on a disk that is full; closes those that a library left open."""
+    with ExitStack() as closing:
+        yield lambda *_, **__: closing.enter_context(Path("/dev/full").open("w+b", buffering=0))
+
+
+def assert_come_again(answer):
+    assert answer.status_code == 503
+    assert answer.json["error"]["code"] == "disk_full"
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_a_recording_in_the_body(make_client, full_disk, monkeypatch):
+    client = make_client()
+    monkeypatch.setattr("stt_service.uploads.SpooledTemporaryFile", full_disk)
+    assert_come_again(client.post("/transcribe", data=LARGE, content_type="audio/wav"))
+
+
+def test_a_recording_in_a_form(make_client, full_disk, monkeypatch):
+    client = make_client()
+    monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", full_disk)
+    form = {"audio_file": (io.BytesIO(LARGE), "a.wav")}
+    assert_come_again(client.post("/transcribe", data=form))
+
+
+def test_the_service_lives_on(make_client, full_disk, monkeypatch):
+    client = make_client()
+    with monkeypatch.context() as patch:
+        patch.setattr("stt_service.uploads.SpooledTemporaryFile", full_disk)
+        client.post("/transcribe", data=LARGE, content_type="audio/wav")
+    answer = client.post("/transcribe", data=LARGE, content_type="audio/wav")
+    assert answer.status_code == 200, answer.text
