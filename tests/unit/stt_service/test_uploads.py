@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.stt_service.conftest import wav
 
-LARGE = wav((60.0, 0.5))
+SPEECH = wav((1.0, 0.5))
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def assert_come_again(answer):
 def test_a_recording_in_the_body(make_client, full_disk, monkeypatch):
     client = make_client()
     monkeypatch.setattr("stt_service.uploads.SpooledTemporaryFile", full_disk)
-    assert_come_again(client.post("/transcribe", data=LARGE, content_type="audio/wav"))
+    assert_come_again(client.post("/transcribe", data=SPEECH, content_type="audio/wav"))
 
 
 def test_a_recording_in_a_form(make_client, full_disk, monkeypatch):
     client = make_client()
     monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", full_disk)
-    form = {"audio_file": (io.BytesIO(LARGE), "a.wav")}
+    form = {"audio_file": (io.BytesIO(SPEECH), "a.wav")}
     assert_come_again(client.post("/transcribe", data=form))
 
 
@@ -41,6 +41,6 @@ def test_the_service_lives_on(make_client, full_disk, monkeypatch):
     client = make_client()
     with monkeypatch.context() as patch:
         patch.setattr("stt_service.uploads.SpooledTemporaryFile", full_disk)
-        client.post("/transcribe", data=LARGE, content_type="audio/wav")
-    answer = client.post("/transcribe", data=LARGE, content_type="audio/wav")
+        client.post("/transcribe", data=SPEECH, content_type="audio/wav")
+    answer = client.post("/transcribe", data=SPEECH, content_type="audio/wav")
     assert answer.status_code == 200, answer.text
