@@ -1,9 +1,9 @@
 """Micro-batches: calls that arrive together go through a model together.
 
 A caller submits one item and waits for its result. One thread owns the model: it takes what is
-waiting, groups what is alike in length, and runs it. While items have been meeting each other it
-gives further ones a few milliseconds to come; a caller that is alone is never kept waiting. Which
-items go together is decided by :func:`choose`, a pure function.
+waiting, groups what is alike in length, and runs it. Where more items have been there at once a
+moment ago than now, it gives the others a few milliseconds to come; whoever is alone is never kept
+waiting. Which items go together is decided by :func:`choose`, a pure function.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Result = TypeVar("Result")
 
 _SPREAD = 2
 """The longest item of a batch is at most so many times the shortest: the rest would be padding."""
-_COMPANY_S = 1.0
-"""How long after two items have met more company is expected: about a sentence's generation."""
+_CROWD_S = 1.0
+"""How long as many items are expected as there were at once: about a sentence's generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,7 @@ class Limits:
         items: at most so many.
         padded: at most so much in all when every item is padded to the longest, in the unit of
             the items' lengths.
-        patience_s: how long the oldest item waits for company where some is to be expected,
-            seconds.
+        patience_s: how long the oldest item waits for those that are expected, seconds.
     """
 
     items: int
@@ -122,7 +121,8 @@ class Batcher(Generic[Item, Result]):
         self._timeout_s = queue_timeout_s
         self._waiting: list[Ticket[Item, Result]] = []
         self._running = 0
-        self._met = float("-inf")
+        self._crowd = 1
+        self._crowd_at = 0.0
         self._changed = threading.Condition()
         self._closed = False
         self._depth = QUEUE_DEPTH.labels(engine=f"{name}/batch")
@@ -150,9 +150,8 @@ class Batcher(Generic[Item, Result]):
                 raise NotReady(f"{self._name} is stopping")
             if len(self._waiting) >= self._queue_limit:
                 raise Overloaded(f"{self._name}: the queue is full", retry_after=self._estimate())
-            if self._waiting or self._running:
-                self._met = ticket.arrived
             self._waiting.append(ticket)
+            self._expect(len(self._waiting) + self._running, ticket.arrived)
             self._depth.set(len(self._waiting))
             self._changed.notify()
         self._await(ticket)
@@ -211,15 +210,12 @@ class Batcher(Generic[Item, Result]):
     def _next(self) -> list[Ticket[Item, Result]] | None:
         """The next batch, taken off the queue; None at the end."""
         with self._changed:
-            self._running = 0
             while not self._waiting:
                 if self._closed:
                     return None
                 self._changed.wait()
-            oldest = self._waiting[0].arrived
-            expected = oldest - self._met < _COMPANY_S
-            until = oldest + (self._limits.patience_s if expected else 0.0)
-            while len(self._waiting) < self._limits.items:
+            until = self._waiting[0].arrived + self._limits.patience_s
+            while len(self._waiting) < min(self._limits.items, self._crowd):
                 rest = until - time.monotonic()
                 if rest <= 0 or self._closed:
                     break
@@ -238,6 +234,11 @@ class Batcher(Generic[Item, Result]):
             self._running = len(batch)
             return batch
 
+    def _expect(self, at_once: int, now: float) -> None:
+        """Remember the most items there were at once within the last moment."""
+        if at_once >= self._crowd or now - self._crowd_at > _CROWD_S:
+            self._crowd, self._crowd_at = at_once, now
+
     def _serve(self, batch: list[Ticket[Item, Result]]) -> None:
         """Give each ticket its result or its error."""
         alone = len(batch) == 1
@@ -255,7 +256,7 @@ class Batcher(Generic[Item, Result]):
         else:
             for ticket, result in zip(batch, results, strict=True):
                 ticket.result = result
-                ticket.done.set()
+                self._hand_over(ticket)
             return
         # Not within the handlers: while its exception lives, so do the tensors of a failed pass.
         if failure is not None and alone:
@@ -274,6 +275,12 @@ class Batcher(Generic[Item, Result]):
 
     def _fail(self, ticket: Ticket[Item, Result], error: MeshError) -> None:
         ticket.error = error
+        self._hand_over(ticket)
+
+    def _hand_over(self, ticket: Ticket[Item, Result]) -> None:
+        # Before its caller can come back, who would be counted twice.
+        with self._changed:
+            self._running -= 1
         ticket.done.set()
 
     def _as_mesh_error(self, error: Exception) -> MeshError:

@@ -140,12 +140,12 @@ def _tiny_nemo(folder: Path) -> Model:
     from tests.engines import tiny_nemo
 
     # Little sound: a processor is kept busy by its convolutions, where a GPU waits for work.
-    spectrogram = tiny_nemo.fastpitch(folder / "fastpitch.nemo", frames=(1, 2))
+    spectrogram = tiny_nemo.fastpitch(folder / "fastpitch.nemo", frames=(1, 1))
     settings = {
         "nemo_tts_spectrogram": str(spectrogram),
         "nemo_tts_vocoder": str(tiny_nemo.hifigan(folder / "hifigan.nemo", channels=16)),
     }
-    length = "FastPitch says every character in 1 or 2 frames of 11.6 ms"
+    length = "FastPitch says every character in one frame of 11.6 ms"
     return Model(settings, {}, length, weights="archives")
 
 

@@ -157,8 +157,22 @@ def test_where_items_have_met_the_next_one_waits_for_company(make):
     assert [sorted(batch) for batch in model.batches] == [[1000], [1, 2], [3, 4]]
 
 
+def test_when_all_that_were_there_are_there_again_nobody_is_waited_for(make):
+    model = Model()
+    batcher = make(model, limits=Limits(8, 100, FOREVER_S))
+    _, held = hold(batcher, model)
+    _, others = together(batcher, [1, 2])
+    waiting(batcher, 2)
+    model.gate.set()
+    join(held)
+    # Three were there at once; the one that was served first comes back.
+    _, again = together(batcher, [3])
+    join(others + again)
+    assert [sorted(batch) for batch in model.batches] == [[1000], [1, 2, 3]]
+
+
 def test_company_of_long_ago_is_not_waited_for(make, monkeypatch):
-    monkeypatch.setattr(batching, "_COMPANY_S", 0.0)
+    monkeypatch.setattr(batching, "_CROWD_S", 0.0)
     model = Model()
     batcher = make(model, limits=Limits(2, 100, FOREVER_S))
     _, held = hold(batcher, model)
