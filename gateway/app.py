@@ -13,6 +13,7 @@ from flask import Flask, request
 from gateway import guard, routes
 from gateway.rate_limit import RateLimit
 from gateway.settings import GatewaySettings
+from gateway.upstream_metrics import UpstreamMetrics
 from shared.clients.pool import UpstreamPool
 from shared.metrics import UPSTREAM_UP
 from shared.web.app import build_app, version
@@ -54,7 +55,12 @@ def create_app(settings: GatewaySettings | None = None) -> Flask:
         return all(states.values()), {"upstreams": report}
 
     app = build_app(
-        "gateway", settings, readiness=readiness, open_paths=OPEN_PATHS, spec=_specification
+        "gateway",
+        settings,
+        readiness=readiness,
+        open_paths=OPEN_PATHS,
+        spec=_specification,
+        more_metrics=UpstreamMetrics(pools).add_to,
     )
     limit = RateLimit(settings.rate_limit_per_minute)
 

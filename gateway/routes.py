@@ -13,6 +13,9 @@ from gateway.settings import GatewaySettings
 from gateway.ws_relay import open_upstream, relay
 from shared.clients.pool import UpstreamPool
 from shared.errors import MeshError, UnknownModel
+from shared.schemas.gateway import MeshModels, MeshStatus
+from shared.schemas.speech import Model
+from shared.web.openapi import operation
 from shared.web.websocket import Socket, ws_route
 
 HTTP_ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -71,6 +74,12 @@ def _pass_socket(app: Flask, path: str, pool: UpstreamPool, settings: GatewaySet
 
 def _own_routes(app: Flask, pools: Pools) -> None:
     @app.get("/")
+    @operation(
+        "Health of the mesh, with the defaults",
+        tag="Configuration",
+        responses={200: MeshStatus},
+        description="A browser (`Accept: text/html`) gets the web page.",
+    )
     def home() -> Response:
         best = request.accept_mimetypes.best_match(["application/json", "text/html"])
         if best == "text/html":
@@ -89,6 +98,7 @@ def _own_routes(app: Flask, pools: Pools) -> None:
         return page_file(name)
 
     @app.get("/v1/models")
+    @operation("The models of all services", tag="OpenAI", responses={200: MeshModels})
     def models() -> Response:
         merged: list[Any] = []
         missing = []
@@ -104,6 +114,7 @@ def _own_routes(app: Flask, pools: Pools) -> None:
         return jsonify(answer)
 
     @app.get("/v1/models/<path:model_id>")
+    @operation("One model", tag="OpenAI", responses={200: Model})
     def model(model_id: str) -> Response:
         known = models().get_json()["data"]
         for entry in known:

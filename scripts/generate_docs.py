@@ -158,28 +158,26 @@ def between(path: Path, begin: str, end: str, text: str) -> str:
 
 
 def openapi_files() -> Iterator[tuple[Path, str]]:
-    """The specification of each service from its own application, and the gateway's from those."""
+    """The specification of each service, and the gateway's from its own and those."""
     from gateway.routes import HTTP_ROUTES, WS_ROUTES
     from shared.web.openapi import build_spec
 
     specs: dict[str, dict[str, Any]] = {}
     for service, (module, cls, app_module) in SERVICES.items():
-        if service == "gateway":
-            continue
         settings = getattr(importlib.import_module(module), cls)()
         app = importlib.import_module(app_module).create_app(settings)
-        specs[service] = build_spec(app, title=f"Voicemesh {service}", version="")
-        yield ROOT / "docs" / "openapi" / f"{service}.json", as_text(specs[service])
-    routes = {path: service for path, (service, _) in HTTP_ROUTES.items()} | WS_ROUTES
-    merged: dict[str, Any] = {**specs["tts"], "paths": {}, "components": {}}
-    merged["info"] = {**merged["info"], "title": "Voicemesh"}
-    schemas: dict[str, Any] = {}
-    for path, service in sorted(routes.items()):
+        title = "Voicemesh" if service == "gateway" else f"Voicemesh {service}"
+        specs[service] = build_spec(app, title=title, version="")
+    merged = specs.pop("gateway")
+    for service, spec in specs.items():
+        yield ROOT / "docs" / "openapi" / f"{service}.json", as_text(spec)
+        merged["components"]["schemas"] |= spec["components"]["schemas"]
+    # What is passed on is described by the service that answers it.
+    passed_on = {path: service for path, (service, _) in HTTP_ROUTES.items()} | WS_ROUTES
+    for path, service in passed_on.items():
         merged["paths"][path] = specs[service]["paths"][path]
-    merged["paths"]["/v1/models"] = specs["tts"]["paths"]["/v1/models"]
-    for spec in specs.values():
-        schemas |= spec["components"]["schemas"]
-    merged["components"] = {**specs["tts"]["components"], "schemas": dict(sorted(schemas.items()))}
+    merged["paths"] = dict(sorted(merged["paths"].items()))
+    merged["components"]["schemas"] = dict(sorted(merged["components"]["schemas"].items()))
     yield ROOT / "gateway" / "openapi.json", as_text(merged)
 
 

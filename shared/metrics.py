@@ -98,7 +98,11 @@ CACHE_EVENTS = Counter(
 VALIDATION_ERRORS = Counter(
     "voice_validation_errors_total", "Requests refused as wrong.", ["route", "code"]
 )
-STREAMS = Gauge("voice_streams_active", "Open audio streams and sockets.", ["kind"])
+STREAMS = Gauge(
+    "voice_streams_active",
+    "Answers that are being streamed (http) and open sockets (websocket).",
+    ["kind"],
+)
 STREAMS_ABORTED = Counter(
     "voice_streams_aborted_total", "Streams that ended early.", ["kind", "reason"]
 )
@@ -124,4 +128,11 @@ GPU_UTILISATION = Gauge(
 )
 UPSTREAM_UP = Gauge(
     "voice_upstream_up", "1 when the service said it is ready, when last asked.", ["upstream"]
+)
+# Of the gateway's /metrics alone, which adds it there: no family without samples elsewhere.
+UPSTREAM_METRICS_UP = Gauge(
+    "voice_upstream_metrics_up",
+    "1 when the replica's own metrics are part of this answer.",
+    ["service", "instance"],
+    registry=None,
 )

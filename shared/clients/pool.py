@@ -12,6 +12,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from shared.clients.breaker import CircuitBreaker
 from shared.clients.faults import fault_from_response
@@ -28,6 +29,7 @@ RESOLVE_EVERY_S = 5.0
 """How long a name's addresses are kept: replicas that Compose adds are found within it."""
 POOL_SIZE = 64
 """Kept connections per address; more are opened under load and then dropped."""
+_READ_BYTES = 1 << 16
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -83,18 +85,21 @@ class UpstreamPool:
         """Close the kept connections."""
         self._session.close()
 
-    def replicas(self) -> list[str]:
-        """Base URLs of the replicas, beginning with the one whose turn it is."""
+    def addresses(self) -> list[str]:
+        """Base URLs of the replicas that are known now, each once; the names, where none are."""
         now = time.monotonic()
         with self._lock:
             when, found = self._known
             if now - when >= RESOLVE_EVERY_S:
                 found = self._resolve_all() or found
                 self._known = (now, found)
-            turn = next(self._turn)
-        if not found:
-            return [url.geturl() for url in self._urls]
-        start = turn % len(found)
+        return list(dict.fromkeys(found or [url.geturl() for url in self._urls]))
+
+    def replicas(self) -> list[str]:
+        """The same, beginning with the one whose turn it is."""
+        found = self.addresses()
+        with self._lock:
+            start = next(self._turn) % len(found)
         return found[start:] + found[:start]
 
     def request(
@@ -176,6 +181,39 @@ class UpstreamPool:
         finally:
             response.close()
 
+    def read_from(self, url: str, path: str, *, within_s: float, most_bytes: int) -> bytes:
+        """The body that one replica answers to a GET, whole; says nothing to its circuit.
+
+        Args:
+            url: one of :meth:`addresses`.
+            path: beginning with ``/``.
+            within_s: given up after about twice this time, however it is spent, seconds.
+            most_bytes: largest body taken.
+
+        Raises:
+            UpstreamUnavailable: it did not answer 200 with such a body in time; the message has
+                the reason.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        limits = (within_s, within_s)
+        give_up = time.monotonic() + within_s
+        body = bytearray()
+        try:
+            with self._send("GET", url + path, headers, None, None, 0, True, limits) as response:
+                if response.status_code != 200:
+                    raise UpstreamUnavailable(f"status {response.status_code}")
+                while piece := response.raw.read1(_READ_BYTES):
+                    body += piece
+                    if len(body) > most_bytes:
+                        raise UpstreamUnavailable(f"more than {most_bytes} bytes")
+                    if time.monotonic() > give_up:
+                        raise UpstreamUnavailable(f"not whole within {within_s:g} s")
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise UpstreamUnavailable(type(error).__name__) from None
+        return bytes(body)
+
     def is_ready(self) -> bool:
         """Whether a replica says that it is ready."""
         try:
@@ -194,6 +232,7 @@ class UpstreamPool:
         body: Body,
         start: int,
         stream: bool,
+        limits: tuple[float, float] | None = None,
     ) -> requests.Response:
         for fresh in (False, True):
             if body is not None and not isinstance(body, bytes):
@@ -206,7 +245,7 @@ class UpstreamPool:
                     params=params,
                     data=body,
                     stream=stream,
-                    timeout=self._timeout,
+                    timeout=limits or self._timeout,
                     allow_redirects=False,
                 )
             except requests.ConnectionError as error:

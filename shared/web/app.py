@@ -11,12 +11,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_flask_exporter import PrometheusMetrics
 
 from shared.log import configure_logging, request_id
+from shared.schemas.probes import Liveness, Readiness
 from shared.settings import CommonSettings
 from shared.web import faults
 from shared.web.auth import require_token
 from shared.web.docs_page import render_docs
 from shared.web.middleware import Middleware
-from shared.web.openapi import build_spec
+from shared.web.openapi import build_spec, operation
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """Answered without a token: probes, and a specification that the repository publishes anyway."""
@@ -37,6 +38,7 @@ def build_app(
     readiness: Callable[[], tuple[bool, dict[str, Any]]],
     open_paths: Collection[str] = frozenset(),
     spec: Callable[[], dict[str, Any]] | None = None,
+    more_metrics: Callable[[bytes], bytes] | None = None,
 ) -> Flask:
     """A Flask application with what all services share.
 
@@ -50,6 +52,8 @@ def build_app(
         readiness: called for ``/readyz``; whether the service can answer, and details.
         open_paths: further paths that need no token.
         spec: the OpenAPI data to serve, where it is not made from the application's own routes.
+        more_metrics: gets this process's metrics in the text format, gives all that ``/metrics``
+            answers.
     """
     configure_logging(service, settings.effective_log_level)
     app = Flask(service, static_folder=None)
@@ -90,10 +94,16 @@ def build_app(
         return response
 
     @app.get("/livez")
+    @operation("Whether the process lives", tag="Operation", responses={200: Liveness})
     def livez() -> Response:
         return jsonify(status="alive")
 
     @app.get("/readyz")
+    @operation(
+        "Whether the service can answer, and if not, why",
+        tag="Operation",
+        responses={200: Readiness, 503: Readiness},
+    )
     def readyz() -> tuple[Response, int]:
         ready, details = readiness()
         answer = jsonify(status="ready" if ready else "not_ready", **details)
@@ -102,10 +112,11 @@ def build_app(
         return answer, 200 if ready else 503
 
     @app.get("/metrics")
+    @operation("Metrics for Prometheus", tag="Operation", responses={200: ["text/plain"]})
     def metrics() -> Response:
-        return Response(
-            generate_latest(REGISTRY) + generate_latest(registry), content_type=CONTENT_TYPE_LATEST
-        )
+        own = generate_latest(REGISTRY) + generate_latest(registry)
+        text = more_metrics(own) if more_metrics else own
+        return Response(text, content_type=CONTENT_TYPE_LATEST)
 
     @app.get("/openapi.json")
     def openapi() -> Response:

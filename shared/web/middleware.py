@@ -20,7 +20,7 @@ from typing import Any
 from shared.cancellation import client_is_gone, watching
 from shared.errors import MeshError, Overloaded
 from shared.log import accept_request_id, request_id
-from shared.metrics import REQUEST_SECONDS, REQUESTS, STREAMS_ABORTED
+from shared.metrics import REQUEST_SECONDS, REQUESTS, STREAMS, STREAMS_ABORTED
 from shared.streaming import closing_after
 from shared.web.faults import OUTCOME, ROUTE, retry_after_header
 
@@ -53,10 +53,12 @@ class Middleware:
             context.enter_context(watching(partial(has_closed, connection)))
         started = time.monotonic()
         path = environ.get("PATH_INFO", "")
-        seen: dict[str, Any] = {"status": 0, "engine": "", "streamed": True}
+        seen: dict[str, Any] = {"status": 0, "engine": "", "streamed": False}
 
         def record(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             seen["status"] = int(status.split(" ", 1)[0])
+            # An answer without a body has no length either.
+            seen["streamed"] = seen["status"] not in (204, 304)
             for name, value in headers:
                 if name.lower() == "x-engine":
                     seen["engine"] = value
@@ -85,6 +87,9 @@ class Middleware:
             # A WebSocket under gunicorn ends by StopIteration; nothing else escapes Flask.
             finish()
             raise
+        if counted and seen["streamed"]:
+            STREAMS.labels(kind="http").inc()
+            context.callback(STREAMS.labels(kind="http").dec)
         return closing_after(_noting_abort(iter(body), body, environ, seen), finish)
 
     def _account(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
 from flask import Flask
@@ -123,7 +124,8 @@ def build_spec(app: Flask, *, title: str, version: str) -> dict[str, Any]:
                 content = {"application/json": {"schema": {"$ref": ref(answer)}}}
             else:
                 content = {kind: {"schema": {"type": "string"}} for kind in answer}
-            answers[str(status)] = {"description": "Success", "content": content}
+            meaning = "Success" if status < 400 else HTTPStatus(status).phrase
+            answers[str(status)] = {"description": meaning, "content": content}
         if spec.websocket:
             answers["101"] = {"description": "The connection becomes a WebSocket"}
         answers["default"] = error

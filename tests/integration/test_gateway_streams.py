@@ -118,10 +118,28 @@ def test_audio_is_passed_on_while_the_service_still_makes_more(start, service):
         chunk(handler, b"")
 
     service.answers["/synthesize"] = slow
-    with raw_request(start(TTS_URL=service.url)) as client:
+    port = start(TTS_URL=service.url)
+    with raw_request(port) as client:
         assert b"first piece" in read_until(client, b"first piece")
+        assert 'voice_streams_active{kind="http"} 1.0' in metrics(port)
         go_on.set()
         assert read_until(client, b"\r\n0\r\n\r\n").endswith(b"second piece\r\n0\r\n\r\n")
+
+
+def metrics(port):
+    return requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+
+
+def test_a_services_metrics_come_through_the_gateway(start, ws_service):
+    url, _ = ws_service
+    requests.get(f"{url}/nowhere", timeout=10)
+    port = start(AGENT_URL=url)
+    text = metrics(port)
+    where = f'instance="{url.removeprefix("http://")}"'
+    made = [line for line in text.splitlines() if line.startswith("voice_requests_total{")]
+    assert any(where in line and 'service="agent"' in line for line in made)
+    assert f'voice_upstream_metrics_up{{{where},service="agent"}} 1.0' in text
+    assert 'voice_upstream_metrics_up{instance="127.0.0.1:9",service="tts"} 0.0' in text
 
 
 def test_an_answer_that_breaks_off_drops_the_connection(start, service):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 
 import pytest
 
 from gateway.guard import host_name, is_foreign
 from gateway.routes import HTTP_ROUTES
 from gateway.settings import GatewaySettings
+from shared.schemas.gateway import MeshModels, MeshStatus
+from shared.schemas.probes import Liveness, Readiness
 from tests.unit.gateway.conftest import DEAD, send
 
 
@@ -175,6 +179,24 @@ def test_the_specification_covers_the_table(make_client):
     spec = make_client().get("/openapi.json").json
     assert set(HTTP_ROUTES) <= set(spec["paths"])
     assert {"/ws", "/ws/tts"} <= set(spec["paths"])
+    own = {"/": "MeshStatus", "/v1/models": "MeshModels", "/v1/models/{model_id}": "Model"}
+    own |= {"/livez": "Liveness", "/readyz": "Readiness"}
+    for path, model in own.items():
+        content = spec["paths"][path]["get"]["responses"]["200"]["content"]
+        assert content["application/json"]["schema"]["$ref"].endswith(f"/{model}")
+    assert "text/plain" in spec["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert "503" in spec["paths"]["/readyz"]["get"]["responses"]
+    referred = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(spec)))
+    assert referred <= set(spec["components"]["schemas"])
+
+
+def test_what_it_answers_itself_is_what_the_specification_says(make_client):
+    whole, partly = make_client(), make_client(tts_url=DEAD)
+    for client in (whole, partly):
+        MeshStatus.model_validate(client.get("/").json, strict=True)
+        Readiness.model_validate(client.get("/readyz").json, strict=True)
+        Liveness.model_validate(client.get("/livez").json, strict=True)
+        assert set(client.get("/v1/models").json) <= set(MeshModels.model_fields)
     assert "/synthesize" in make_client().get("/docs").get_data(as_text=True)
 
 

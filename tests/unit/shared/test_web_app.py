@@ -9,6 +9,7 @@ from flask import Response, abort
 from pydantic import BaseModel, Field
 
 from shared import errors
+from shared.metrics import STREAMS
 from shared.settings import CommonSettings
 from shared.web.app import build_app, current_request_id
 from shared.web.openapi import operation
@@ -210,6 +211,34 @@ def test_requests_above_the_cap_are_refused_while_probes_answer():
     leave.set()
     worker.join(5)
     assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
+
+
+def test_streamed_answers_count_as_open_until_their_end():
+    app = make()
+
+    @app.get("/pieces")
+    def pieces():
+        return Response(iter([b"one", b"two"]))
+
+    def open_now():
+        return STREAMS.labels(kind="http")._value.get()
+
+    client, before = app.test_client(), open_now()
+    answer = client.get("/pieces", buffered=False)
+    rest = iter(answer.response)
+    assert next(rest) == b"one"
+    assert open_now() == before + 1
+    left = client.get("/pieces", buffered=False)
+    left.close()
+    assert open_now() == before + 1, "one that was left is not open"
+    assert list(rest) == [b"two"]
+    assert open_now() == before
+    with pytest.raises(errors.EngineFailure):
+        client.get("/cut").get_data()
+    assert open_now() == before
+    for path in ("/order", "/livez", "/metrics"):
+        client.get(path, buffered=False)
+        assert open_now() == before, "an answer of known length is no stream"
 
 
 def test_a_body_that_breaks_is_raised_to_the_server_and_counted():

@@ -1,0 +1,122 @@
+"""The metrics of the services behind the gateway, for those who reach the gateway only.
+
+Every replica is asked at each scrape; its samples get the labels ``service`` and ``instance``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from prometheus_client import Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from shared.clients.pool import UpstreamPool
+from shared.errors import UpstreamUnavailable
+from shared.metrics import UPSTREAM_METRICS_UP
+
+log = logging.getLogger(__name__)
+
+WITHIN_S = 1.0
+"""A service that takes longer counts as not answering; scrapers give up after 10 s."""
+MOST_BYTES = 1 << 20
+"""Of one replica. Its metrics are some 100 KB."""
+FRESH_S = 1.0
+"""An answer this old is given again: /metrics needs no token, and asking here asks everybody."""
+_AT_ONCE = 64
+
+
+class UpstreamMetrics:
+    """Adds to the gateway's own metrics those of every replica of ``pools``."""
+
+    def __init__(self, pools: Mapping[str, UpstreamPool]) -> None:
+        self._pools = pools
+        self._lock = threading.Lock()
+        self._answer = b""
+        self._made_at = -FRESH_S
+
+    def add_to(self, own: bytes) -> bytes:
+        """``own`` and the replicas' metrics, in the text format, each family once.
+
+        A replica that does not answer as it should is missing, and
+        ``voice_upstream_metrics_up`` of it is 0.
+        """
+        with self._lock:
+            if time.monotonic() - self._made_at >= FRESH_S:
+                self._answer = self._merged(own)
+                self._made_at = time.monotonic()
+            return self._answer
+
+    def _merged(self, own: bytes) -> bytes:
+        replicas = [(name, url) for name, pool in self._pools.items() for url in pool.addresses()]
+        with ThreadPoolExecutor(min(len(replicas), _AT_ONCE)) as executor:
+            found = list(executor.map(lambda replica: self._of_replica(*replica), replicas))
+        families = _Families()
+        families.add(_parsed(own))
+        UPSTREAM_METRICS_UP.clear()
+        for (service, url), theirs in zip(replicas, found, strict=True):
+            instance = _instance(url)
+            up = UPSTREAM_METRICS_UP.labels(service=service, instance=instance)
+            up.set(theirs is not None)
+            families.add(_labelled(theirs or (), service, instance))
+        families.add(UPSTREAM_METRICS_UP.collect())
+        return generate_latest(families)
+
+    def _of_replica(self, service: str, url: str) -> list[Metric] | None:
+        """What a replica says; None where it does not, or not in the text format."""
+        try:
+            text = self._pools[service].read_from(
+                url, "/metrics", within_s=WITHIN_S, most_bytes=MOST_BYTES
+            )
+            return _parsed(text)
+        except UpstreamUnavailable as error:
+            reason = error.message
+        except ValueError:
+            reason = "not in the text format"
+        log.warning(
+            "no metrics", extra={"upstream": service, "replica": _instance(url), "reason": reason}
+        )
+        return None
+
+
+class _Families(Collector):
+    """Samples by family: the text format has each family's HELP and TYPE once."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Metric] = {}
+
+    def add(self, families: Iterable[Metric]) -> None:
+        for family in families:
+            known = self._families.setdefault(
+                family.name, Metric(family.name, family.documentation, family.type)
+            )
+            known.samples += family.samples
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families.values())
+
+
+def _parsed(text: bytes) -> list[Metric]:
+    """The families of a text; ValueError where it is not in the format."""
+    return list(text_string_to_metric_families(text.decode()))
+
+
+def _labelled(families: Iterable[Metric], service: str, instance: str) -> Iterator[Metric]:
+    own = {"service": service, "instance": instance}
+    for family in families:
+        labelled = Metric(family.name, family.documentation, family.type)
+        for sample in family.samples:
+            # Another gateway has these labels already: renamed, as Prometheus does it.
+            theirs = {f"exported_{k}" if k in own else k: v for k, v in sample.labels.items()}
+            labelled.samples.append(sample._replace(labels=theirs | own))
+        yield labelled
+
+
+def _instance(url: str) -> str:
+    """Host and port of a replica; never the name and password that a URL may hold."""
+    return urlsplit(url).netloc.rpartition("@")[2]
