@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import NotReady, UnknownModel
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +121,17 @@ class EngineRegistry:
             raise UnknownModel(
                 f"unknown engine '{name}'", details={"available": sorted(self._entries)}
             ) from None
+
+
+def remembering(
+    builders: Sequence[tuple[str, Callable[[], E]]],
+) -> tuple[list[tuple[str, Callable[[], E]]], Mapping[str, E]]:
+    """The builders, and the engines by name as soon as each is built, ready or not: what one that
+    failed to load could have done decides whether its absence is reported."""
+    built: dict[str, E] = {}
+
+    def remember(name: str, build: Callable[[], E]) -> E:
+        built[name] = build()
+        return built[name]
+
+    return [(name, partial(remember, name, build)) for name, build in builders], built

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, jsonify
 
 from shared.engine_host import EngineHost
+from shared.engines import remembering
 from shared.heap import steady_heap
 from shared.web.app import build_app
 from stt_service.engines import REGISTRY
@@ -34,8 +35,9 @@ def create_app(
     """
     steady_heap()
     settings = settings or SttSettings()
+    remembered, built = remembering(builders or REGISTRY.builders(settings.stt_engines, settings))
     host = EngineHost(
-        builders or REGISTRY.builders(settings.stt_engines, settings),
+        remembered,
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
@@ -44,7 +46,7 @@ def create_app(
         return host.is_ready(), {"engines": host.status()}
 
     app = build_app("stt_service", settings, readiness=readiness)
-    service = TranscriptionService(host, settings.max_audio_seconds)
+    service = TranscriptionService(host, built, settings.max_audio_seconds)
     app.register_blueprint(speech_routes(service, settings.spool_bytes))
     app.register_blueprint(openai_routes(service, settings.spool_bytes))
 

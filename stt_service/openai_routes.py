@@ -21,8 +21,9 @@ from shared.web.faults import OUTCOME, as_mesh_error
 from shared.web.openapi import operation
 from shared.web.parsing import form_fields, validate
 from stt_service.engines.base import Options
-from stt_service.routes import with_facts
-from stt_service.service import Job, Progress, TranscriptionService
+from stt_service.progress import Progress
+from stt_service.routes import FALLBACK_TOLD, told_by, with_facts
+from stt_service.service import Job, TranscriptionService
 from stt_service.subtitles import srt, vtt
 from stt_service.uploads import declared_format, recording
 
@@ -68,7 +69,8 @@ def openai_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         responses={200: _FORMATS},
         description="`stream=true` answers server-sent events: `transcript.text.delta` per "
         "segment, `transcript.text.done`, then `[DONE]`; a fault in mid-stream is an object with "
-        "`error`.",
+        "`error`. `model` may name an engine or its model: then no other one answers. "
+        + FALLBACK_TOLD,
     )
     def transcriptions() -> Response:
         return answer("transcribe")
@@ -126,8 +128,7 @@ def _events(progress: Progress, body: Iterator[bytes]) -> Response:
     # The first event is made here, so that a failure before it has its own status.
     response = Response(prime(body), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Engine"] = progress.engine
-    return response
+    return told_by(response, progress.engine, progress.fallback)
 
 
 def _delta_events(progress: Progress, environ: dict[str, Any]) -> Iterator[bytes]:

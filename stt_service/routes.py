@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from shared.fallback import HEADER
 from shared.schemas.speech import ModelList
 from shared.schemas.transcription import ChannelTranscripts, TranscribeRequest, Transcript
 from shared.web.openapi import operation
@@ -11,6 +12,11 @@ from shared.web.parsing import query_and_form, validate
 from stt_service.engines.base import Options
 from stt_service.service import Job, TranscriptionService
 from stt_service.uploads import declared_format, recording
+
+FALLBACK_TOLD = (
+    "`X-Fallback` names the engines that were preferred to the one that answered, and why they did "
+    "not."
+)
 
 
 def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
@@ -28,7 +34,7 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         "A recording without a header needs `encoding` and `sample_rate`, or a content type such "
         "as `audio/L16;rate=16000`. Where the recording is cut or damaged, what is left of it is "
         "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set. Headers of the "
-        "answer: `X-Engine`, `X-Audio-Duration`.",
+        "answer: `X-Engine`, `X-Audio-Duration`. " + FALLBACK_TOLD,
     )
     def transcribe() -> Response:
         fields = validate(TranscribeRequest, query_and_form())
@@ -46,7 +52,8 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
                 made = service.transcribe_channels(job)
                 text = "\n".join(t.text for t in made)
                 both = ChannelTranscripts(text=text, channels=made)
-                return jsonify(both.model_dump(exclude_none=True))
+                answer = jsonify(both.model_dump(exclude_none=True))
+                return told_by(answer, made[0].engine, made[0].fallback)
             transcript = service.transcribe(job)
         answer = jsonify(
             {"text": transcript.text, "language": transcript.language}
@@ -64,8 +71,16 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
 
 def with_facts(answer: Response, transcript: Transcript) -> Response:
     """Add the headers that tell of the engine and of damage."""
-    answer.headers["X-Engine"] = transcript.engine
+    told_by(answer, transcript.engine, transcript.fallback)
     answer.headers["X-Audio-Duration"] = f"{transcript.duration:.3f}"
     if transcript.warnings:
         answer.headers["X-Audio-Truncated"] = "true"
+    return answer
+
+
+def told_by(answer: Response, engine: str, fallback: str | None) -> Response:
+    """Add the headers that name the engine, and those it stands in for."""
+    answer.headers["X-Engine"] = engine
+    if fallback is not None:
+        answer.headers[HEADER] = fallback
     return answer

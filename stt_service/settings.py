@@ -16,7 +16,8 @@ class SttSettings(ServiceSettings):
     stt_port: int = Field(default=5001, ge=1, le=65535, description="Port of the service.")
     stt_engines: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("whisper",),
-        description="Engines in the order of preference, separated by commas.",
+        description="Recognisers in order of preference, separated by commas: the first that knows "
+        "the language answers, the next one where it fails.",
     )
     whisper_model: str = Field(
         default="base",

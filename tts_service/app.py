@@ -10,6 +10,7 @@ from flask import Flask
 
 from shared.caches import open_cache
 from shared.engine_host import EngineHost
+from shared.engines import remembering
 from shared.heap import steady_heap
 from shared.web.app import build_app
 from tts_service import ws
@@ -40,12 +41,9 @@ def create_app(
     """
     steady_heap()
     settings = settings or TtsSettings()
-    built: dict[str, TtsEngine] = {}
+    remembered, built = remembering(builders or REGISTRY.builders(settings.tts_engines, settings))
     host = EngineHost(
-        [
-            _remembering(name, build, built)
-            for name, build in builders or REGISTRY.builders(settings.tts_engines, settings)
-        ],
+        remembered,
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
@@ -81,15 +79,3 @@ def _results(settings: TtsSettings) -> ResultCache | None:
         ttl_s=settings.cache_ttl_s,
     )
     return None if cache is None else ResultCache(cache)
-
-
-def _remembering(
-    name: str, build: Callable[[], TtsEngine], built: dict[str, TtsEngine]
-) -> tuple[str, Callable[[], TtsEngine]]:
-    """A builder that also leaves its engine in ``built``."""
-
-    def remember() -> TtsEngine:
-        built[name] = build()
-        return built[name]
-
-    return name, remember

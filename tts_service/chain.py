@@ -3,7 +3,6 @@ stops. No HTTP."""
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,18 +12,13 @@ import numpy as np
 
 from shared.errors import (
     ClientGone,
-    EngineFailure,
     InvalidRequest,
     MeshError,
     NotFound,
-    NotReady,
-    RateLimited,
     TooLarge,
     UnsupportedMedia,
-    UpstreamTimeout,
-    UpstreamUnavailable,
 )
-from shared.metrics import FALLBACKS
+from shared.fallback import FALLS_BACK, HEADER, Hop, Hops
 from shared.pcm import Pcm16, PcmStream
 from shared.samples import resampled_pcm
 from shared.streaming import close_quietly
@@ -32,33 +26,11 @@ from tts_service.choice import Choice
 from tts_service.engines.base import Piece, SynthesisRequest
 from tts_service.joins import LEAD_S
 
-log = logging.getLogger(__name__)
-
-FALLS_BACK = (EngineFailure, UpstreamUnavailable, UpstreamTimeout, RateLimited, NotReady)
-"""Failures of an engine, which another one may not have. What is wrong with a request is wrong for
-every engine, and a full queue at the first one is answered with when to come back."""
-
 _ABOUT_THE_REQUEST = (InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 
 _FALSE_START_PAUSE_S = 0.3
 """Silence before a sentence that another engine speaks anew because the first one broke off in it;
 about the pause in which people correct themselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """An engine that was preferred and did not answer to the end.
-
-    Attributes:
-        engine: its name.
-        reason: why not: the code of its error, or its state (``loading``, ``not_loaded``).
-    """
-
-    engine: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.engine}; reason={self.reason}"
 
 
 @dataclass(slots=True)
@@ -95,8 +67,7 @@ class SpeechChain(Iterator[Pcm16]):
     def __init__(self, begin: Begin, choices: Sequence[Choice], skipped: Sequence[Hop]) -> None:
         self._begin = begin
         self._choices = deque(choices)
-        self._hops = list(skipped)
-        self._counted = 0
+        self._hops = Hops(skipped)
         self._pending: list[Pcm16] = []
         self._attempt = self._next_attempt(None, None)
         self._chunks = iter(self._attempt.stream.chunks)
@@ -166,7 +137,7 @@ class SpeechChain(Iterator[Pcm16]):
         if not self._choices:
             raise fault
         failed = self._attempt.stream.engine
-        self._note(failed, fault)
+        self._hops.add(failed, fault, self._choices[0].engine)
         return self._next_attempt(pieces, fault)
 
     def _next_attempt(self, pieces: tuple[Piece, ...] | None, fault: MeshError | None) -> Attempt:
@@ -186,21 +157,11 @@ class SpeechChain(Iterator[Pcm16]):
                     fault = error
                 if not self._choices:
                     raise fault or error from None
-                self._note(choice.engine, error)
-
-    def _note(self, engine: str, fault: MeshError) -> None:
-        self._hops.append(Hop(engine, fault.code))
-        log.warning(
-            "engine failed; the next one is asked",
-            extra={"engine": engine, "reason": fault.code, "next": self._choices[0].engine},
-        )
+                self._hops.add(choice.engine, error, self._choices[0].engine)
 
     def _tell(self) -> None:
         """Count the hops that led to the present engine and name them in the headers."""
         engine = self._attempt.stream.engine
         self.headers.update(self._attempt.stream.headers)
-        for hop in self._hops[self._counted :]:
-            FALLBACKS.labels(**{"from": hop.engine, "to": engine, "reason": hop.reason}).inc()
-        self._counted = len(self._hops)
-        if self._hops:
-            self.headers["X-Fallback"] = ", ".join(str(hop) for hop in self._hops)
+        if (told := self._hops.answered_by(engine)) is not None:
+            self.headers[HEADER] = told

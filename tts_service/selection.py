@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
-from typing import Any
 
 from shared.engine_host import EngineHost
 from shared.errors import InvalidRequest, NotReady, UnknownModel, UnknownVoice
+from shared.fallback import Hop, absent, passed_over
 from tts_service.aliases import MODEL_ALIASES, PERSONAS
-from tts_service.chain import Hop
 from tts_service.choice import Choice, Offer, Wish, choose
 from tts_service.engines.base import TtsEngine
 from tts_service.languages import canonical, resolve
@@ -50,17 +48,17 @@ class EngineSelection:
         try:
             return choose(wish, self.offers())
         except UnknownVoice as error:
-            absent = self._absent()
-            if any(entry["state"] == "loading" for entry in absent.values()):
+            missing = absent(self._host.status())
+            if any(entry["state"] == "loading" for entry in missing.values()):
                 raise NotReady(
                     "the voice may belong to an engine that is still loading",
-                    details={"engines": absent},
+                    details={"engines": missing},
                 ) from None
-            if absent:
-                error.details["not_ready"] = absent
+            if missing:
+                error.details["not_ready"] = missing
             raise
         except InvalidRequest as error:
-            for name, entry in self._absent().items():
+            for name, entry in absent(self._host.status()).items():
                 if self._could(name, wish):
                     reason = entry.get("reason", entry["state"])
                     raise NotReady(f"engine '{name}' could and is not ready: {reason}") from None
@@ -71,13 +69,7 @@ class EngineSelection:
         """The engines that are preferred to the chosen one and are not ready, with the reasons."""
         if wish.voice is not None and wish.voice.lower() not in PERSONAS and not wish.reference:
             return []
-        absent = self._absent()
-        before = takewhile(lambda name: name != choice.engine, self._order)
-        return [
-            Hop(name, "loading" if absent[name]["state"] == "loading" else "not_loaded")
-            for name in before
-            if name in absent and self._could(name, wish)
-        ]
+        return passed_over(self._host.status(), choice.engine, lambda name: self._could(name, wish))
 
     def engine_of_model(self, model: str | None) -> str | None:
         """The engine that ``model`` names; None where any will do.
@@ -100,10 +92,6 @@ class EngineSelection:
             param="model",
             details={"available": [*MODEL_ALIASES, *ready]},
         )
-
-    def _absent(self) -> dict[str, dict[str, Any]]:
-        """State of the engines that are not ready."""
-        return {n: e for n, e in self._host.status().items() if e["state"] in ("loading", "failed")}
 
     def _could(self, name: str, wish: Wish) -> bool:
         """Whether the engine ``name`` would do for ``wish`` by what it declares; True where it

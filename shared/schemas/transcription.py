@@ -42,6 +42,10 @@ class Transcript(BaseModel):
     language_probability: float | None = None
     duration: float = Field(description="Length of the recording, seconds.")
     engine: str
+    fallback: str | None = Field(
+        default=None,
+        description="The engines that were preferred to this one, and why they did not answer.",
+    )
     segments: list[Segment] | None = None
     words: list[Word] | None = None
     warnings: list[str] | None = Field(

@@ -93,10 +93,12 @@ def logged(mesh: Mesh) -> Iterator[list[logging.LogRecord]]:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign]
-    logger = logging.getLogger("tts_service")
-    logger.addHandler(handler)
+    loggers = [logging.getLogger(name) for name in ("shared", "tts_service")]
+    for logger in loggers:
+        logger.addHandler(handler)
     yield records
-    logger.removeHandler(handler)
+    for logger in loggers:
+        logger.removeHandler(handler)
 
 
 def heard(pcm: bytes, rate: int = 24_000) -> list[str]:

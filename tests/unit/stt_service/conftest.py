@@ -33,11 +33,10 @@ def wav(*seconds_and_levels, rate=16_000):
 def make_client(tmp_path):
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
 
-    def make(engine=None, **settings):
-        engine = engine or FakeStt()
+    def make(*engines, **settings):
         app = create_app(
             SttSettings(_env_file=None, voicemesh_home=tmp_path, **settings),
-            [("fake", lambda: engine)],
+            [(engine.spec.name, lambda e=engine: e) for engine in engines or (FakeStt(),)],
         )
         client = app.test_client()
         while client.get("/readyz").status_code != 200:
