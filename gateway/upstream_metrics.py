@@ -53,8 +53,11 @@ class UpstreamMetrics:
             return self._answer
 
     def _merged(self, own: bytes) -> bytes:
-        replicas = [(name, url) for name, pool in self._pools.items() for url in pool.addresses()]
-        with ThreadPoolExecutor(min(len(replicas), _AT_ONCE)) as executor:
+        with ThreadPoolExecutor(_AT_ONCE) as executor:
+            # Together too: the name of a service that is not running may take seconds.
+            urls = executor.map(UpstreamPool.addresses, self._pools.values())
+            by_service = zip(self._pools, urls, strict=True)
+            replicas = [(service, url) for service, its in by_service for url in its]
             found = list(executor.map(lambda replica: self._of_replica(*replica), replicas))
         families = _Families()
         families.add(_parsed(own))

@@ -9,6 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import upstream_metrics
+from gateway.upstream_metrics import UpstreamMetrics
+from shared.clients.pool import UpstreamPool
 from tests.unit.gateway.conftest import DEAD, Service, send
 
 TEXT = b"""\
@@ -223,3 +225,15 @@ def test_a_replica_without_metrics_keeps_its_circuit(make_client, service, monke
     for _ in range(5):
         assert reached(scrape(client))["tts", instance(service)] == 0
     assert client.post("/synthesize", json={}).json == {"reached": True}
+
+
+def test_replicas_are_the_addresses_of_a_name(service):
+    service.answers["/metrics"] = lambda h: send(h, TEXT)
+    port = service.url.rpartition(":")[2]
+    pool = UpstreamPool(
+        "tts", [f"http://tts:{port}"] * 2, resolver=lambda *_: ["127.0.0.1", "127.0.0.2"]
+    )
+    text = UpstreamMetrics({"tts": pool}).add_to(b"").decode()
+    pool.close()
+    assert reached(text) == {("tts", f"127.0.0.1:{port}"): 1, ("tts", f"127.0.0.2:{port}"): 0}
+    assert len(samples(text, "voice_gpu_memory_bytes")) == 1, "a name given twice is asked once"
