@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes /opt/venv from a locked set of packages while an image is built.
 #
-#   deploy/make_env.sh tts    from requirements/tts.lock
+#   deploy/make_env.sh tts             from requirements/tts.lock
+#   deploy/make_env.sh cli with-pip    and pip stays in it
 set -eu
 lock=requirements/$1.lock
 venv=/opt/venv
@@ -14,7 +15,7 @@ pip install --require-hashes -r requirements/build.lock
 pip install --progress-bar off --require-hashes --no-deps --no-build-isolation --use-pep517 -r "$lock"
 # Nothing is installed into a running container; some packages need setuptools at run time.
 grep -q '^setuptools==' "$lock" || pip uninstall --yes setuptools
-pip uninstall --yes pip
+[ "${2:-}" = with-pip ] || pip uninstall --yes pip
 # A name for CUDA libraries that holds for every version of Python.
 libraries=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia
 if [ -d "$libraries" ]; then ln -s "$libraries" "$venv/nvidia"; fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
 _PIPE_WIDTH = 160
+_LINE_EVERY_S = 15.0
+"""Between two lines about one model, where no bar can be drawn."""
 
 
 def wide_console() -> Console:
@@ -32,7 +35,7 @@ class ModelProgress:
             disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._last: dict[str, str] = {}
+        self._last: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -51,12 +54,21 @@ class ModelProgress:
         """Show that ``model`` is at ``what``, with ``done`` of ``total`` bytes."""
         with self._lock:
             if not self._console.is_terminal:
-                if self._last.get(model) != what:
-                    self._last[model] = what
-                    self._console.print(f"{model}: {what}", highlight=False, soft_wrap=True)
+                self._tell_in_lines(model, what, done, total)
                 return
             if model not in self._tasks:
                 self._tasks[model] = self._bars.add_task(what, total=total, model=model)
             self._bars.update(
                 self._tasks[model], description=what, completed=min(done, total), total=total
             )
+
+    def _tell_in_lines(self, model: str, what: str, done: int, total: int) -> None:
+        before, when = self._last.get(model, ("", 0.0))
+        now = time.monotonic()
+        if what == before and (not total or now - when < _LINE_EVERY_S):
+            return
+        self._last[model] = (what, now)
+        amount = ""
+        if what == before:
+            amount = f", {100 * min(done, total) // total} % of {total / 1e6:.0f} MB"
+        self._console.print(f"{model}: {what}{amount}", highlight=False, soft_wrap=True)

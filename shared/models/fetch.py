@@ -123,7 +123,10 @@ def _run(command: list[str], cwd: Path, told: Told) -> None:
         try:
             while client.poll() is None:
                 if time.monotonic() > deadline:
-                    raise NotReady(f"{command[0]} did not finish within {FETCH_TIMEOUT_S} s")
+                    raise NotReady(
+                        f"{Path(command[0]).name} did not finish within {FETCH_TIMEOUT_S} s",
+                        code="fetch_failed",
+                    )
                 with suppress(subprocess.TimeoutExpired):
                     client.wait(POLL_S)
                 told(_bytes_in(cwd))

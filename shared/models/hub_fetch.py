@@ -24,6 +24,8 @@ _ASK_S = 20.0
 _BLOCK = 1 << 20
 _SPARE = 50 << 20
 _SHA1_DIGITS = 40
+_COME_AGAIN = (408, 425, 429)
+"""Statuses of a client's error that are over some time."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -240,6 +242,11 @@ def _explained(repo_id: str, error: Exception) -> NotReady:
         )
     if "HfHubHTTPError" in kinds:
         status = getattr(getattr(error, "response", None), "status_code", "an error")
+        if isinstance(status, int) and status < 500 and status not in _COME_AGAIN:
+            return NotReady(
+                f"model '{repo_id}': the hub refuses it with {status}; is HF_TOKEN right?",
+                code="hub_refused",
+            )
         return NotReady(
             f"model '{repo_id}': the hub answers {status}; what has come is kept, try again later",
             code="hub_failed",

@@ -92,9 +92,9 @@ class Stack:
             timeout,
         )
 
-    def docker(self, *arguments: str, timeout: float = 600) -> str:
-        """Run the docker client; its standard output."""
-        return self._run(["docker", *arguments], self.environment, timeout)
+    def docker(self, *arguments: str, timeout: float = 600, both: bool = False) -> str:
+        """Run the docker client; its standard output, and its standard error where ``both``."""
+        return self._run(["docker", *arguments], self.environment, timeout, both)
 
     def containers(self, service: str) -> list[str]:
         """Ids of the service's containers, those that ended included."""
@@ -181,7 +181,13 @@ class Stack:
             *("--filter", f"label=com.docker.compose.service={service}"),
         ).split()
 
-    def _run(self, command: list[str], environment: Mapping[str, str], timeout: float) -> str:
+    def _run(
+        self,
+        command: list[str],
+        environment: Mapping[str, str],
+        timeout: float,
+        both: bool = False,
+    ) -> str:
         done = subprocess.run(
             command,
             cwd=REPOSITORY,
@@ -194,4 +200,4 @@ class Stack:
         if done.returncode:
             words = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
             raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{words}")
-        return done.stdout
+        return done.stdout + (done.stderr if both else "")

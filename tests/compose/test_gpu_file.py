@@ -21,7 +21,8 @@ def config(request, stack):
     def read(**variables):
         stack.command, before = by_version[request.param], stack.command
         try:
-            return yaml.safe_load(stack.compose("config", files=FILES, variables=variables))
+            words = ("--profile", "models", "config")
+            return yaml.safe_load(stack.compose(*words, files=FILES, variables=variables))
         finally:
             stack.command = before
 
@@ -66,3 +67,11 @@ def test_the_cpu_file_reserves_nothing_and_bundles_models(config, stack):
     plain = yaml.safe_load(stack.compose("config"))["services"]
     assert not [name for name, service in plain.items() if "deploy" in service]
     assert "MODELS" not in plain["tts"]["build"]["args"]
+
+
+def test_models_are_fetched_for_the_engines_of_ones_choice(config):
+    chosen = {"TTS_GPU_ENGINE": "xtts", "STT_GPU_ENGINE": "whisper", "WHISPER_MODEL": "small"}
+    environment = config(**chosen)["services"]["models"]["environment"]
+    assert environment["TTS_ENGINES"] == "xtts"
+    assert environment["STT_ENGINES"] == "whisper"
+    assert environment["WHISPER_MODEL"] == "small"

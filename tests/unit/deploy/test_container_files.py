@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from mesh.services import MEMBERS, local_services
+from mesh.services import MEMBERS, configured_models, local_services
 from shared.settings import CommonSettings
 from tests.conftest import REPOSITORY
 
@@ -54,7 +54,7 @@ def test_an_image_is_checked_and_stopped_at_its_own_port(member, compose):
 
 
 def test_what_a_container_may_not_do(compose):
-    for name in OWN:
+    for name in (*OWN, "models"):
         service = compose[name]
         assert service["read_only"] is True
         assert service["init"] is True
@@ -79,7 +79,7 @@ def test_only_the_gateway_is_published_and_on_loopback_unless_told_otherwise(com
 
 
 def test_images_are_never_pulled_in_place_of_a_build(compose, gpu):
-    for service in [*(compose[name] for name in OWN), gpu["tts"], gpu["stt"], gpu["models"]]:
+    for service in [*(compose[name] for name in (*OWN, "models")), gpu["tts"], gpu["stt"]]:
         assert service["image"].startswith("${IMAGE_PREFIX:-localhost/")
 
 
@@ -96,6 +96,36 @@ def test_every_gpu_image_has_its_lock(gpu):
         assert extra.startswith(f"{service}-${{")
         for engine in engines:
             assert (REPOSITORY / "requirements" / f"{service}-{engine}.lock").is_file()
+
+
+def test_nothing_is_downloaded_unasked(compose):
+    models = compose["models"]
+    assert models["profiles"] == ["models"], "neither built nor started by a plain `up`"
+    assert models["restart"] == "no", "it tries again by itself, and not what is in vain"
+    assert not [name for name in OWN if "models" in compose[name].get("depends_on", ())]
+
+
+def test_the_cpu_file_fetches_only_what_no_image_holds(compose, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name, value in compose["models"]["environment"].items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WHISPER_MODEL", "small")
+    assert configured_models() == ["Systran/faster-whisper-small"]
+
+
+def test_keys_of_buckets_reach_speech_alone(compose):
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS"}
+    holders = [name for name, service in compose.items() if keys <= set(service["environment"])]
+    assert holders == ["tts"]
+
+
+def test_either_name_of_ollamas_address_replaces_the_default(compose):
+    environment = compose["voice-agent"]["environment"]
+    assert environment["LLAMA_ENDPOINT"] is None
+    assert environment["OLLAMA_HOST"] == "${OLLAMA_HOST:-http://ollama:11434}"
+    assert compose["voice-agent"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
 
 
 def test_neither_history_nor_secrets_reach_a_build():

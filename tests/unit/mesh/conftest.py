@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from shared.errors import MeshError, NotReady, Unauthorized, UnknownVoice, Unsup
 from shared.pcm import AudioFormat
 from shared.wav import wav_header
 
+PORTS = {"PORT": "18000", "TTS_PORT": "15000", "STT_PORT": "15001", "AGENT_PORT": "15002"}
 TOKEN = "s3cret"
 SAMPLES = b"\x01\x00" * 2400
 
@@ -150,3 +152,17 @@ def mesh(gateway: Gateway, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Me
         return CliRunner().invoke(group, list(words), input=given, prog_name="mesh")
 
     return run
+
+
+@pytest.fixture
+def bare_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Settings of a machine that has none but these."""
+    for name in ("TTS_ENGINES", "STT_ENGINES", "LLM_ENGINES", "WHISPER_MODEL", "LLM_GGUF_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("BIND_HOST", "API_HOST", "TTS_URL", "STT_URL", "AGENT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in PORTS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("VOICEMESH_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "root").mkdir()

@@ -264,9 +264,16 @@ class TestRefusals:
     def test_a_repository_without_the_file(self, fake_hub: FakeHub, tmp_path: Path) -> None:
         assert "has no file empty.nemo" in self.refused(tmp_path, "nvidia/empty").message
 
-    def test_a_hub_that_fails(self, fake_hub: FakeHub, tmp_path: Path) -> None:
-        fake_hub.status = 503
-        assert "503" in self.refused(tmp_path).message
+    @pytest.mark.parametrize(
+        ("status", "code"), [(503, "hub_failed"), (429, "hub_failed"), (403, "hub_refused")]
+    )
+    def test_a_hub_that_fails_or_refuses(
+        self, fake_hub: FakeHub, tmp_path: Path, status: int, code: str
+    ) -> None:
+        fake_hub.status = status
+        error = self.refused(tmp_path)
+        assert str(status) in error.message
+        assert error.code == code
 
     def test_a_hub_that_is_not_there(
         self, fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

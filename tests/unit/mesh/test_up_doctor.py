@@ -8,23 +8,9 @@ import pytest
 from mesh import checks, ports, services
 from mesh.child import ServiceSpec
 from mesh.commands import up
-from shared.errors import InvalidRequest, ModelDamaged, NotReady
+from shared.errors import InvalidRequest
 
-PORTS = {"PORT": "18000", "TTS_PORT": "15000", "STT_PORT": "15001", "AGENT_PORT": "15002"}
-
-
-@pytest.fixture(autouse=True)
-def settings(monkeypatch, tmp_path):
-    """Settings of a machine that has none but these."""
-    for name in ("TTS_ENGINES", "STT_ENGINES", "LLM_ENGINES", "WHISPER_MODEL", "LLM_GGUF_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("BIND_HOST", "API_HOST", "TTS_URL", "STT_URL", "AGENT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in PORTS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("VOICEMESH_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "root").mkdir()
+pytestmark = pytest.mark.usefixtures("bare_settings")
 
 
 @pytest.fixture
@@ -224,7 +210,7 @@ def test_caches_of_the_doctor(monkeypatch):
     assert [finding.text for finding in checks._caches()] == ["none", "disk"]
     monkeypatch.setenv("CACHE_URL", "tape:")
     monkeypatch.setenv("VOICE_CACHE_URL", "redis://:secret@host/0")
-    monkeypatch.setattr("shared.caches.find_spec", lambda _: None)
+    monkeypatch.setattr("shared.caches.find_spec", lambda name: None if name == "redis" else name)
     unknown, missing = checks._caches()
     assert unknown.verdict == missing.verdict == "problem"
     assert "disk:" in unknown.text
@@ -256,128 +242,3 @@ def test_an_ollama_that_answers_is_named(gateway, monkeypatch):
     assert "answers at" in checks._ollama().text
     monkeypatch.setenv("LLAMA_ENDPOINT", "http://127.0.0.1:9")
     assert "next engine" in checks._ollama().text
-
-
-# --- download -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def prepared(monkeypatch):
-    """Notes what is asked for; ``answers`` gives the results."""
-    calls = []
-    answers = {}
-
-    def prepare_all(names, home, progress, **options):
-        calls.append((list(names), options))
-        for name in names:
-            progress(name, "fetching x", 1, 2)
-            progress(name, "fetching x", 2, 2)
-        return {name: answers.get(name, home) for name in names}
-
-    monkeypatch.setattr("shared.models.prepare_all", prepare_all)
-    return calls, answers
-
-
-def test_download_prepares_what_the_engines_need(mesh, prepared, monkeypatch):
-    calls, _ = prepared
-    monkeypatch.setenv("TTS_ENGINES", "hibari")
-    result = mesh("download")
-    assert result.exit_code == 0, result.output
-    options = {"offline": False, "wheels": None, "consents": []}
-    assert calls == [(["whisper-base", "smollm2"], options)]
-    # Into a log, each step is one line.
-    assert result.output.count("smollm2: fetching x") == 1
-
-
-def test_download_passes_its_settings_on(mesh, prepared, monkeypatch, tmp_path):
-    calls, _ = prepared
-    monkeypatch.setenv("MESH_OFFLINE", "1")
-    monkeypatch.setenv("MESH_WHEELS", str(tmp_path))
-    assert mesh("download", "kokoro").exit_code == 0
-    assert mesh("download", "--all").exit_code == 0
-    assert calls[0] == (["kokoro"], {"offline": True, "wheels": tmp_path, "consents": []})
-    assert len(calls[1][0]) == 5
-
-
-def test_download_says_what_failed(mesh, prepared):
-    _, answers = prepared
-    answers.update(kokoro=NotReady("no network"), smollm2=ModelDamaged("wrong checksum"))
-    result = mesh("download", "kokoro", "smollm2", "resemblyzer")
-    assert result.exit_code == 1
-    assert "no network\nwrong checksum" in result.output
-
-
-def test_engines_with_models_of_the_hub(mesh, prepared, monkeypatch, tmp_path):
-    calls, _ = prepared
-    own = tmp_path / "own.nemo"
-    own.touch()
-    monkeypatch.setenv("TTS_ENGINES", "xtts,nemo")
-    monkeypatch.setenv("NEMO_TTS_VOCODER", str(own))
-    monkeypatch.setenv("STT_ENGINES", "whisper")
-    monkeypatch.setenv("WHISPER_MODEL", "large-v3")
-    monkeypatch.setenv("LLM_ENGINES", "ollama")
-    monkeypatch.setenv("COQUI_TOS_AGREED", "1")
-    assert mesh("download").exit_code == 0
-    names, options = calls[0]
-    assert names == [
-        "coqui/XTTS-v2",
-        "nvidia/tts_en_fastpitch",
-        "Systran/faster-whisper-large-v3",
-    ]
-    assert options["consents"] == ["COQUI_TOS_AGREED"]
-    monkeypatch.setenv("WHISPER_MODEL", str(tmp_path))
-    assert mesh("download").exit_code == 0
-    assert calls[1][0] == names[:2]
-
-
-def test_a_licence_is_accepted_by_the_person_only(mesh):
-    result = mesh("download", "coqui/XTTS-v2")
-    assert result.exit_code == 1
-    assert "no commercial use" in " ".join(result.output.split())
-    assert "COQUI_TOS_AGREED=1 mesh download coqui/XTTS-v2" in " ".join(result.output.split())
-
-
-def test_the_doctor_names_the_command_of_a_hub_model(tmp_path):
-    (finding,) = checks._models(["coqui/XTTS-v2"], tmp_path)
-    assert finding.verdict == "problem"
-    assert finding.fix == "COQUI_TOS_AGREED=1 mesh download coqui/XTTS-v2"
-    assert checks._disk(["coqui/XTTS-v2"], tmp_path).subject == "disk"
-
-
-def test_an_unknown_model_is_refused(mesh):
-    result = mesh("download", "gpt")
-    assert result.exit_code == 1
-    assert "no model 'gpt'" in result.output
-
-
-def test_the_catalogue_is_listed_with_its_licences(mesh, monkeypatch):
-    states = {"kokoro": None, "smollm2": NotReady("is damaged (x)")}
-
-    def locate(name, _home):
-        if error := states.get(name, NotReady("is not prepared")):
-            raise error
-        return name
-
-    monkeypatch.setattr("shared.models.locate", locate)
-    result = mesh("download", "--list")
-    lines = {line.split()[0]: line for line in result.output.splitlines()}
-    assert "Apache-2.0" in lines["kokoro"]
-    assert lines["kokoro"].rstrip().endswith("prepared")
-    assert lines["smollm2"].rstrip().endswith("damaged")
-    assert lines["whisper-base"].rstrip().endswith("not prepared")
-    assert "CPML" in lines["coqui/XTTS-v2"]
-    assert " no " in lines["coqui/XTTS-v2"]
-    assert "CC-BY-4.0" in lines["nvidia/parakeet-tdt-1.1b"]
-
-
-def test_progress_on_a_terminal_is_a_bar(tmp_path):
-    from rich.console import Console
-
-    from mesh.display import ModelProgress
-
-    with (tmp_path / "out").open("w") as out:
-        console = Console(file=out, force_terminal=True, width=100)
-        with ModelProgress(console) as progress:
-            progress("kokoro", "fetching a", 500, 1000)
-            progress("kokoro", "ready", 1000, 1000)
-    assert "kokoro" in (tmp_path / "out").read_text()
