@@ -1,15 +1,17 @@
 """One contract for every recogniser; those that are not installed here skip visibly."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 
 import numpy as np
 import pytest
 
-from shared.audio import decode_stream
+from shared.audio import decode, decode_stream
 from shared.errors import InvalidRequest
 from stt_service.engines import REGISTRY
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.settings import SttSettings
+from tests.bench.gpu.workload import babble
 from tests.bench.scoring import score
 
 MARKS = {"whisper": [pytest.mark.models], "parakeet": [pytest.mark.engines]}
@@ -39,6 +41,39 @@ def tone(seconds):
     return (np.sin(np.arange(int(seconds * SAMPLE_RATE)) / 7) * 0.5).astype(np.float32)
 
 
+@pytest.fixture
+def utterances(request, engine):
+    """Four recordings of some seconds in which the engine hears something, each its own:
+    speech for real weights, made-up vowels for random ones, tones for the fake."""
+    name = engine.spec.name
+    if name == "fake":
+        return [tone(seconds) for seconds in (1, 2, 3, 4)]
+    if name == "parakeet":
+        return [babble(seconds, seed) for seed, seconds in enumerate((3, 4, 5, 6))]
+    folder = request.getfixturevalue("speech_dir")
+    files = [f"speech/en_{number:02d}.flac" for number in (8, 13, 27, 30)]
+    return [
+        decode((folder / file).read_bytes(), sample_rate=SAMPLE_RATE, max_seconds=60)
+        for file in files
+    ]
+
+
+def in_passages(utterances):
+    """Blocks with pauses between the utterances, so that each is recognised by itself."""
+    pause = np.zeros(3 * SAMPLE_RATE, np.float32)
+    return [block for samples in utterances for block in (samples, pause)]
+
+
+def heard(engine, blocks, **options):
+    """The segments of ``blocks`` as text and times."""
+    made = engine.transcribe(blocks, Options(language="en", **options))
+    return [(segment.text, segment.start, segment.end) for segment in made]
+
+
+def text_of(engine, samples):
+    return "".join(text for text, _, _ in heard(engine, [samples])).strip()
+
+
 def test_the_spec_is_complete(engine):
     assert engine.spec.languages
     assert engine.spec.licence
@@ -52,37 +87,78 @@ def test_silence_and_nothing_give_no_segments(engine):
         assert made.language is None
 
 
-def test_unknown_languages_are_refused(engine):
-    with pytest.raises(InvalidRequest):
-        list(engine.transcribe([tone(1)], Options(language="tlh")))
+def test_an_unsupported_language_is_refused_and_costs_nothing(engine, utterances):
+    before = text_of(engine, utterances[0])
+    with pytest.raises(InvalidRequest) as refused:
+        list(engine.transcribe([utterances[0]], Options(language="tlh")))
+    assert refused.value.param == "language"
+    assert set(refused.value.details["available"]) == engine.spec.languages
+    assert text_of(engine, utterances[0]) == before
 
 
-def test_a_session_gives_what_the_whole_gives(engine):
-    blocks = [tone(0.5), tone(0.5)]
+def test_a_session_gives_what_the_whole_gives(engine, utterances):
+    samples = utterances[0]
+    blocks = np.array_split(samples, 3)
     session = engine.open_session(Options(language="en"))
     for block in blocks:
         session.feed(block)
-    fed = [segment.text for segment in session.finish()]
-    assert fed == [segment.text for segment in engine.transcribe(blocks, Options(language="en"))]
+    fed = [(segment.text, segment.start, segment.end) for segment in session.finish()]
+    assert fed == heard(engine, blocks)
+    assert "".join(text for text, _, _ in fed).strip()
+    with pytest.raises(ValueError, match="ended"):
+        session.feed(samples)
     session.close()
 
 
-def test_closing_early_is_harmless(engine):
-    made = engine.transcribe([tone(1)] * 3, Options())
-    made.close()
-    made.close()
+def test_a_session_thrown_away_leaves_the_engine_free(engine, utterances):
+    session = engine.open_session(Options(language="en"))
+    session.feed(utterances[0])
+    session.close()
+    assert text_of(engine, utterances[0])
 
 
-def test_parallel_calls_do_not_mix(engine):
-    rows = [tone(seconds) + noise for seconds, noise in ((1, 0.0), (2, 0.1), (3, 0.2), (4, 0.3))]
-    alone = [text_of(engine, samples) for samples in rows]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda samples: text_of(engine, samples), rows))
-    assert together == alone
+def test_closing_early_leaves_the_engine_free_and_as_it_was(engine, utterances):
+    before = text_of(engine, utterances[0])
+    long = in_passages(utterances * 8)
+    for _ in range(3):
+        made = engine.transcribe(long, Options(language="en"))
+        assert next(iter(made)).text
+        made.close()
+        made.close()
+        assert next(iter(made), None) is None
+    never_begun = engine.transcribe(long, Options(language="en"))
+    never_begun.close()
+    assert text_of(engine, utterances[0]) == before
 
 
-def text_of(engine, samples):
-    return "".join(segment.text for segment in engine.transcribe([samples], Options(language="en")))
+def test_parallel_calls_do_not_mix(engine, utterances):
+    alone = [text_of(engine, samples) for samples in utterances]
+    assert all(alone)
+    assert len(set(alone)) == len(alone)
+    with ThreadPoolExecutor(len(utterances)) as pool:
+        for _ in range(2):
+            together = list(pool.map(lambda samples: text_of(engine, samples), utterances))
+            assert together == alone
+
+
+def test_two_recordings_taken_in_turns_do_not_mix(engine, utterances):
+    rows = [in_passages([utterances[number]] * 3) for number in (0, 1)]
+    alone = [heard(engine, row) for row in rows]
+    made = [iter(engine.transcribe(row, Options(language="en"))) for row in rows]
+    found = [[], []]
+    for pair in zip_longest(*made):
+        for row, segment in zip(found, pair, strict=True):
+            if segment is not None:
+                row.append((segment.text, segment.start, segment.end))
+    assert found == alone
+    assert all(len(row) >= 3 for row in found)
+
+
+def test_loading_twice_is_loading_anew(engine, utterances):
+    before = heard(engine, [utterances[0]])
+    engine.load()
+    engine.warm_up()
+    assert heard(engine, [utterances[0]]) == before
 
 
 @pytest.mark.models

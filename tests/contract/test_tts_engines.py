@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 
 from shared.errors import InvalidRequest
 from shared.pcm import PcmStream
 from tests.fish_server import KEY, FishServer
+from tts_service.app import create_app
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Piece, Reference, SynthesisRequest, TtsEngine
 from tts_service.engines.fake import FakeEngine
@@ -46,7 +49,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
         if missing := REGISTRY.missing(request.param):
             pytest.skip(f"not installed: {', '.join(missing)}")
         # hibari's weights are in its package.
-        values: dict[str, Any] = {"voicemesh_home": Path()}
+        home = request.getfixturevalue("tmp_path_factory").mktemp("home")
+        values: dict[str, Any] = {"voicemesh_home": home}
         if request.param == "kokoro":
             values["voicemesh_home"] = request.getfixturevalue("models_dir").parent
         if request.param.startswith("fish"):
@@ -57,7 +61,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
         if request.param == "nemo":
             values |= request.getfixturevalue("tiny_nemo_tts")
         if request.param == "xtts":
-            values["voicemesh_home"] = request.getfixturevalue("tmp_path_factory").mktemp("home")
             values |= request.getfixturevalue("tiny_xtts")
         built = REGISTRY.build(request.param, TtsSettings(_env_file=None, **values))
     assert built.spec.name == request.param
@@ -66,6 +69,38 @@ def engine(request: pytest.FixtureRequest) -> Iterator[TtsEngine]:
     yield built
     built.close()
     built.close()
+
+
+class Loaded:
+    """A loaded engine as a host takes it: loading it again and closing it are the test's own."""
+
+    def __init__(self, engine: TtsEngine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def load(self) -> None: ...
+
+    def warm_up(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def client(engine: TtsEngine, tmp_path: Path) -> Iterator[FlaskClient]:
+    """The speech service over the engine alone."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    name = engine.spec.name
+    settings = TtsSettings(_env_file=None, voicemesh_home=tmp_path, tts_engines=(name,))
+    app = create_app(settings, [(name, lambda: cast(TtsEngine, Loaded(engine)))])
+    host = app.extensions["tts_service"].host
+    assert host.wait_settled(10)
+    yield app.test_client()
+    host.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def english(engine: TtsEngine, *texts: str, speed: float = 1.0) -> SynthesisRequest:
@@ -169,9 +204,55 @@ def test_work_happens_as_chunks_are_taken_and_closing_stops_it(engine: TtsEngine
     assert next(iter(stream), None) is None
 
 
-def test_nothing_to_say_is_refused(engine: TtsEngine) -> None:
+def test_closing_early_leaves_the_engine_free_and_as_it_was(engine: TtsEngine) -> None:
+    before = read(engine.synthesize(english(engine, SENTENCES[0])))
+    for _ in range(3):
+        stream = engine.synthesize(english(engine, *SENTENCES * 20))
+        next(iter(stream))
+        stream.close()
+    assert same(engine, read(engine.synthesize(english(engine, SENTENCES[0]))), before)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("",), ("  \n\t ",), ("...", "?!"), ("", " ")],
+    ids=["empty", "blank", "marks", "both"],
+)
+def test_nothing_to_say_is_refused(engine: TtsEngine, texts: tuple[str, ...]) -> None:
     with pytest.raises(InvalidRequest):
-        next(iter(engine.synthesize(english(engine, "...", "?!"))))
+        next(iter(engine.synthesize(english(engine, *texts))))
+
+
+class TestServed:
+    """The engine behind its service, which turns down what the engine is never asked for."""
+
+    def test_it_speaks(self, client: FlaskClient, engine: TtsEngine) -> None:
+        answer = client.post("/synthesize", json={"text": SENTENCES[0], "language": "en"})
+        assert answer.status_code == 200
+        assert answer.headers["X-Engine"] == engine.spec.name
+        assert len(answer.data) > 0.5 * 2 * engine.spec.sample_rate
+
+    @pytest.mark.parametrize("text", ["", " \n\t ", "...", "\u200b"])
+    def test_nothing_to_say_is_refused(self, client: FlaskClient, text: str) -> None:
+        answer = client.post("/synthesize", json={"text": text, "language": "en"})
+        assert answer.status_code == 422
+        assert answer.json["error"]["param"] == "text"
+
+    def test_an_unsupported_language_is_refused_with_those_there_are(
+        self, client: FlaskClient, engine: TtsEngine
+    ) -> None:
+        answer = client.post("/synthesize", json={"text": SENTENCES[0], "language": "tlh"})
+        assert answer.status_code == 422
+        assert answer.json["error"]["code"] == "unknown_language"
+        assert set(answer.json["error"]["available"]) == engine.spec.languages
+
+    def test_an_unknown_voice_is_refused_with_those_there_are(
+        self, client: FlaskClient, engine: TtsEngine
+    ) -> None:
+        answer = client.post("/synthesize", json={"text": SENTENCES[0], "voice": "nobody"})
+        assert answer.status_code == 404
+        assert answer.json["error"]["code"] == "unknown_voice"
+        assert {v.id for v in engine.voices()} <= set(answer.json["error"]["available"])
 
 
 def test_a_silent_piece_between_others_is_passed_over(engine: TtsEngine) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.engines import EngineSpec
+from shared.errors import NotReady
 from shared.pcm import Float32
 from tts_service.engines.base import EngineVoice, Gender, SynthesisRequest
 from tts_service.engines.onnx import CompactSession
@@ -77,7 +78,11 @@ class HibariEngine(WaveformEngine):
         )
 
     def load(self) -> None:
-        """Load every voice whose model file is on this machine."""
+        """Load every voice whose model file is on this machine.
+
+        Raises:
+            NotReady: there is none.
+        """
         from hibari import Hibari
         from hibari.voices import VOICES, voice_path
 
@@ -93,6 +98,8 @@ class HibariEngine(WaveformEngine):
             gender: Gender = "male" if facts["gender"] == "male" else "female"
             self._models[name] = model
             self._voices.append(EngineVoice(name, tag, frozenset({tag}), gender))
+        if not self._voices:
+            raise NotReady("no voice of the hibari package is on this machine; install it again")
 
     def warm_up(self) -> None:
         """Speak the calibration sentence with each voice, which also measures its loudness."""

@@ -19,6 +19,16 @@ log = logging.getLogger(__name__)
 
 _NEEDED = ("config.json", "model.pth", "vocab.json")
 _SPEAKERS = "speakers_xtts.pth"
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What unpickling raises where the bytes are none of a pickle (see the documentation of pickle)."""
 
 
 def load_model(settings: TtsSettings, device: str) -> Any:
@@ -44,7 +54,7 @@ def load_model(settings: TtsSettings, device: str) -> Any:
             config.load_json(str(folder / "config.json"))
             model = Xtts.init_from_config(config)
             model.load_checkpoint(config, checkpoint_dir=str(folder), eval=True)
-        except (pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
+        except _UNREADABLE as error:
             raise ModelDamaged("the XTTS checkpoint cannot be read") from error
         except RuntimeError as error:
             # torch reports both a damaged archive and weights of another shape so.
