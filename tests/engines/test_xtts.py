@@ -128,9 +128,15 @@ def test_every_parameter_changes_the_sound(xtts):
     assert say(xtts, "Some words to say.", speed=2.0).size < 0.6 * plain.size
 
 
-@pytest.mark.parametrize("language", ["es", "pt-br", "ru", "zh", "ko", "ar"])
+@pytest.mark.parametrize("language", ["es", "pt-br", "ru", "zh", "ja", "ko", "ar"])
 def test_languages_of_other_scripts_are_spoken(xtts, language):
-    text = {"ru": "Привет, мир.", "zh": "你好世界", "ko": "안녕하세요", "ar": "مرحبا بالعالم"}
+    text = {
+        "ru": "Привет, мир.",
+        "zh": "你好世界",
+        "ja": "こんにちは、世界。",
+        "ko": "안녕하세요",
+        "ar": "مرحبا بالعالم",
+    }
     assert say(xtts, text.get(language, "Hola mundo."), language=language).size
 
 
