@@ -43,7 +43,8 @@ SET_BY_COMPOSE = frozenset(
 
 COMPOSE_ONLY = """
 # --- containers (docker-compose.yml) ---
-# There BIND_HOST, PORT, TTS_PORT and STT_PORT are where the ports are published.
+# There BIND_HOST, PORT, TTS_PORT and STT_PORT are where the ports are published; API_HOST and API_PORT
+# are read by `make up` only. VOICES_DIR is the volume below.
 # Image that the services' images are built on, with its digest where builds must be the same.
 #BASE_IMAGE=python:3.11-slim-bookworm
 # Where images are named, for example a registry to push them to, and their tag (CPU images).
@@ -51,11 +52,28 @@ COMPOSE_ONLY = """
 #IMAGE_TAG=cpu
 # Index that pip uses while images are built, where it is not the default one.
 #PIP_INDEX_URL=
+# Further Debian packages of the tts image, separated by spaces: espeak-ng for Hindi.
+#PACKAGES=
 # Volume, or folder beginning with ./ or /, of reference recordings.
 #VOICES_FOLDER=voices
 # Time until a container that is told to stop is killed; longer than SHUTDOWN_GRACE_S.
 #STOP_GRACE_PERIOD=30s
 #OLLAMA_IMAGE=ollama/ollama:0.12.10
+# models: fetch the weights that no image holds, before they are needed. `make up` and `make up-gpu`
+# do so by themselves.
+#COMPOSE_PROFILES=
+# Token of the model hub, for gated models; proxy through which models are fetched.
+#HF_TOKEN=
+#HTTPS_PROXY=
+#NO_PROXY=
+# Keys of the buckets that CACHE_URL and VOICE_CACHE_URL name: s3://… (AWS_ENDPOINT_URL: one that is
+# not Amazon's) and gs://… (path of a key file inside the container; mount it).
+#AWS_ACCESS_KEY_ID=
+#AWS_SECRET_ACCESS_KEY=
+#AWS_SESSION_TOKEN=
+#AWS_DEFAULT_REGION=
+#AWS_ENDPOINT_URL=
+#GOOGLE_APPLICATION_CREDENTIALS=
 # Engines with docker-compose.gpu.yml: nemo or xtts, parakeet or whisper.
 #TTS_GPU_ENGINE=nemo
 #STT_GPU_ENGINE=parakeet

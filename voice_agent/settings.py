@@ -38,7 +38,8 @@ class AgentSettings(ServiceSettings):
     llama_endpoint: str = Field(
         default="http://localhost:11434",
         validation_alias=AliasChoices("LLAMA_ENDPOINT", "OLLAMA_HOST"),
-        description="Ollama's address.",
+        description="Ollama's address. In containers localhost is the container itself: leave it "
+        "out, or http://host.docker.internal:11434.",
     )
     llm_gguf_path: Path | None = Field(
         default=None, description="GGUF file of the embedded engine instead of SmolLM2-135M."
