@@ -53,7 +53,7 @@ class Progress:
 
     @property
     def warnings(self) -> list[str]:
-        """What keeps the transcript from being whole; complete once iteration has ended."""
+        """What keeps the transcript from being as asked; complete once iteration has ended."""
         damage = self._reader.damage
         cut = [f"the recording is cut or damaged: {damage}"] if damage else []
         return [*cut, *self._recognition.warnings]
@@ -70,6 +70,7 @@ class Progress:
             engine=self.engine,
             segments=self._segments if segments else None,
             words=all_words if words else None,
+            truncated=True if self._reader.damage else None,
             warnings=self.warnings or None,
         )
 

@@ -73,7 +73,7 @@ def with_facts(answer: Response, transcript: Transcript) -> Response:
     """Add the headers that tell of the engine and of damage."""
     told_by(answer, transcript.engine, transcript.fallback)
     answer.headers["X-Audio-Duration"] = f"{transcript.duration:.3f}"
-    if transcript.warnings:
+    if transcript.truncated:
         answer.headers["X-Audio-Truncated"] = "true"
     return answer
 

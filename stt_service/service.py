@@ -199,6 +199,7 @@ def _channel(engine: SttEngine, samples: Float32, options: Options) -> Transcrip
         engine=engine.spec.name,
         segments=segments if options.segment_times or options.word_times else None,
         words=words if options.word_times else None,
+        warnings=found.warnings or None,
     )
 
 

@@ -48,8 +48,11 @@ class Transcript(BaseModel):
     )
     segments: list[Segment] | None = None
     words: list[Word] | None = None
+    truncated: bool | None = Field(
+        default=None, description="True where the recording was cut or damaged."
+    )
     warnings: list[str] | None = Field(
-        default=None, description="What keeps the transcript from being whole, if anything."
+        default=None, description="What keeps the transcript from being as asked, if anything."
     )
 
 

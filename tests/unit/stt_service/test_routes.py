@@ -89,7 +89,23 @@ def test_a_recording_that_was_cut_is_said_to_be(make_client):
     answer = make_client().post("/transcribe", data=upload(cut))
     assert answer.status_code == 200
     assert answer.headers["X-Audio-Truncated"] == "true"
+    assert answer.json["truncated"] is True
     assert answer.json["warnings"]
+
+
+@pytest.mark.parametrize("channels", ["mix", "separate"])
+def test_a_warning_of_the_engine_is_passed_on_and_is_no_damage(make_client, channels):
+    class Deaf(FakeStt):
+        def transcribe(self, blocks, options):
+            made = super().transcribe(blocks, options)
+            made.warnings.append("not honoured: prompt")
+            return made
+
+    answer = make_client(Deaf()).post("/transcribe", data=upload(prompt="x", channels=channels))
+    transcript = answer.json["channels"][0] if channels == "separate" else answer.json
+    assert transcript["warnings"] == ["not honoured: prompt"]
+    assert "truncated" not in transcript
+    assert "X-Audio-Truncated" not in answer.headers
 
 
 def test_limits(make_client):
