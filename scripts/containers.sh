@@ -45,7 +45,10 @@ needs_models() {
 }
 
 up() {
-  local deadline=$((SECONDS + ${READY_WITHIN_S:-300}))
+  # Downloads take their time.
+  local within=${READY_WITHIN_S:-${with_models:+3600}}
+  within=${within:-300}
+  local deadline=$((SECONDS + within))
   REVISION=$(git rev-parse HEAD 2>/dev/null || true)
   export REVISION
   take_for BIND_HOST API_HOST
@@ -70,7 +73,7 @@ up() {
     if [ -n "$with_models" ]; then tell_progress; fi
     sleep 2
   done
-  echo "not ready after ${READY_WITHIN_S:-300} s; see make logs" >&2
+  echo "not ready after $within s; see make logs" >&2
   exit 1
 }
 
@@ -114,7 +117,7 @@ case $what in
   up-gpu)
     with_models=yes
     compose+=(-f docker-compose.yml -f docker-compose.gpu.yml)
-    READY_WITHIN_S=${READY_WITHIN_S:-3600} up "$@"
+    up "$@"
     ;;
   # The GPU file adds no service and no volume of its own; the profile holds what is optional.
   down) "${compose[@]}" --profile models down "$@" ;;

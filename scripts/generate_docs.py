@@ -43,8 +43,8 @@ SET_BY_COMPOSE = frozenset(
 
 COMPOSE_ONLY = """
 # --- containers (docker-compose.yml) ---
-# There BIND_HOST, PORT, TTS_PORT and STT_PORT are where the ports are published; API_HOST and API_PORT
-# are read by `make up` only. VOICES_DIR is the volume below.
+# There BIND_HOST, PORT, TTS_PORT and STT_PORT are where the ports are published; API_HOST and
+# API_PORT are read by `make up` only. VOICES_DIR is the volume below.
 # Image that the services' images are built on, with its digest where builds must be the same.
 #BASE_IMAGE=python:3.11-slim-bookworm
 # Where images are named, for example a registry to push them to, and their tag (CPU images).
