@@ -81,7 +81,8 @@ def prepare(
         if time.monotonic() - began > _LONGEST_PAUSE_S:
             # It went well for a while.
             pause = _FIRST_PAUSE_S
-        console.print(f"{told}\ntrying again in {pause:.0f} s", highlight=False, soft_wrap=True)
+        again = f"trying again in {pause:.0f} s: {', '.join(faults)}"
+        console.print(f"{told}\n{again}", highlight=False, soft_wrap=True)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
         wanted = tuple(faults)
