@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from shared import lost_device
 from shared.device import free_cached_memory, is_out_of_memory
-from shared.errors import EngineFailure
+from shared.errors import EngineFailure, MeshError, Overloaded
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,30 @@ def noticing_full_memory(device: str) -> Iterator[None]:
         return
     free_cached_memory(device)
     raise OutOfMemory
+
+
+@contextmanager
+def as_mesh_errors(engine: str, device: str, on: str = "this text") -> Iterator[None]:
+    """Turn what a model library raises in the block into errors of the mesh.
+
+    Args:
+        engine: its name.
+        device: where it runs.
+        on: what the model was given, in general words.
+
+    Raises:
+        Overloaded: the device is full.
+        EngineFailure: anything else; see :func:`model_failure`.
+    """
+    try:
+        with noticing_full_memory(device):
+            yield
+    except OutOfMemory as error:
+        raise Overloaded(f"{engine}: no memory for this on the device") from error
+    except MeshError:
+        raise
+    except Exception as error:
+        raise model_failure(engine, error, on) from error
 
 
 def model_failure(engine: str, error: BaseException, on: str = "this text") -> EngineFailure:

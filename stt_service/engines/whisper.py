@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ import numpy as np
 
 from shared.device import resolve_device
 from shared.engines import EngineSpec
-from shared.errors import MeshError, NotReady, Overloaded
-from shared.model_faults import OutOfMemory, model_failure, noticing_full_memory
+from shared.errors import NotReady
+from shared.model_faults import as_mesh_errors
 from shared.models import locate
 from shared.models.hub_catalogue import WHISPER_REPOSITORIES, licence_of, whisper_repository
 from shared.pcm import Float32
@@ -194,18 +194,9 @@ class WhisperEngine(SttEngine):
                 log.debug("batched result looks wrong, decoding the passage alone")
                 yield from self._passage(passage, samples, None, language, options)
 
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _faults(self) -> AbstractContextManager[None]:
         """What the library raises in the block, as the mesh's errors."""
-        try:
-            with noticing_full_memory(self.device):
-                yield
-        except OutOfMemory as error:
-            raise Overloaded("whisper: no memory for this on the device") from error
-        except MeshError:
-            raise
-        except Exception as error:
-            raise model_failure("whisper", error, "this recording") from error
+        return as_mesh_errors("whisper", self.device, "this recording")
 
     def _only_language(self) -> str | None:
         """Of a model that has one, which cannot be asked what it hears."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ from shared.cache import cache_key
 from shared.caches.embeddings import EmbeddingCache
 from shared.device import free_cached_memory, resolve_torch_device
 from shared.engines import EngineSpec
-from shared.errors import EngineFailure, InvalidRequest, MeshError, NotReady, Overloaded
-from shared.model_faults import OutOfMemory, model_failure, noticing_full_memory
+from shared.errors import EngineFailure, InvalidRequest, NotReady
+from shared.model_faults import as_mesh_errors
 from shared.pcm import Float32
 from tts_service.engines.base import (
     EngineVoice,
@@ -278,18 +278,9 @@ class XttsEngine(UtteranceEngine):
             speaker = self._model.get_speaker_embedding(wave, rate)
         return Latents(gpt.float().cpu().numpy(), speaker.float().cpu().numpy())
 
-    @contextmanager
-    def _faults(self, on: str) -> Iterator[None]:
+    def _faults(self, on: str) -> AbstractContextManager[None]:
         """What the library raises in the block, as the mesh's errors."""
-        try:
-            with noticing_full_memory(self.device):
-                yield
-        except OutOfMemory as error:
-            raise Overloaded("xtts: no memory for this on the device") from error
-        except MeshError:
-            raise
-        except Exception as error:
-            raise model_failure("xtts", error, on) from error
+        return as_mesh_errors("xtts", self.device, on)
 
 
 def _slug(name: str) -> str:

@@ -93,6 +93,14 @@ def hold(batcher, model):
     return found, threads
 
 
+def three_at_once(batcher, model):
+    """One item that the model works on, and two that wait."""
+    _, held = hold(batcher, model)
+    _, others = together(batcher, [1, 2])
+    waiting(batcher, 2)
+    return held, others
+
+
 class TestChoose:
     def test_everything_alike_goes_together_up_to_the_limit(self):
         assert choose([5] * 10, range(10), Limits(4, 100, 0)) == [0, 1, 2, 3]
@@ -143,11 +151,9 @@ def test_a_caller_that_is_alone_is_not_kept_waiting(make):
 def test_where_items_have_met_the_next_one_waits_for_company(make):
     model = Model()
     batcher = make(model, limits=Limits(2, 100, FOREVER_S))
-    _, held = hold(batcher, model)
-    _, met = together(batcher, [1, 2])
-    waiting(batcher, 2)
+    held, others = three_at_once(batcher, model)
     model.gate.set()
-    join(held + met)
+    join(held + others)
     first_found, first = together(batcher, [3])
     waiting(batcher, 1)
     second_found, second = together(batcher, [4])
@@ -160,9 +166,7 @@ def test_where_items_have_met_the_next_one_waits_for_company(make):
 def test_when_all_that_were_there_are_there_again_nobody_is_waited_for(make):
     model = Model()
     batcher = make(model, limits=Limits(8, 100, FOREVER_S))
-    _, held = hold(batcher, model)
-    _, others = together(batcher, [1, 2])
-    waiting(batcher, 2)
+    held, others = three_at_once(batcher, model)
     model.gate.set()
     join(held)
     # Three were there at once; the one that was served first comes back.
@@ -175,11 +179,9 @@ def test_company_of_long_ago_is_not_waited_for(make, monkeypatch):
     monkeypatch.setattr(batching, "_CROWD_S", 0.0)
     model = Model()
     batcher = make(model, limits=Limits(2, 100, FOREVER_S))
-    _, held = hold(batcher, model)
-    _, met = together(batcher, [1, 2])
-    waiting(batcher, 2)
+    held, others = three_at_once(batcher, model)
     model.gate.set()
-    join(held + met)
+    join(held + others)
     assert batcher.submit(3, length=1, caller="x") == 6
 
 
