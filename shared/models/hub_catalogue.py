@@ -7,7 +7,7 @@ client says of a file, its digest above all, is what a download is checked again
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.errors import UnknownModel
 
@@ -127,10 +127,8 @@ def hub_model(repo_id: str) -> HubModel:
     if "xtts" in name.lower():
         return _xtts(repo_id, name)
     if "whisper" in repo_id.lower():
-        files = _whisper(repo_id, name).files
-        return HubModel(
-            repo_id, name, "see its page", False, files, optional=("preprocessor_config.json",)
-        )
+        known = _whisper(repo_id, name)
+        return replace(known, title=name, licence="see its page", commercial_use=False)
     return HubModel(repo_id, name, "see its page", False, (f"{name}.nemo",))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
+from shared.disk import is_full
 from shared.errors import ModelDamaged, NotReady
 from shared.models.turns import one_at_a_time
 
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 FOLDER = ".unpacked"
 _SPARE = 50 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _remove_left_behind(scratch: Path) -> None:
 
 
 def _not_writable(archive: Path, folder: Path, needed: int, error: OSError) -> NotReady:
-    if error.errno in _FULL:
+    if is_full(error):
         room = f"{(needed + _SPARE) >> 20} MiB of free disk" if needed else "free disk"
         return NotReady(
             f"'{archive.stem}' needs {room} in {folder} to be unpacked while it loads",

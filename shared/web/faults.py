@@ -10,6 +10,7 @@ import traceback
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from shared.disk import is_full
 from shared.errors import (
     EngineFailure,
     InvalidRequest,
@@ -33,7 +34,6 @@ _BY_STATUS: dict[int, type[MeshError]] = {
     415: UnsupportedMedia,
 }
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOM_AGAIN_S = 5.0
 
 OUTCOME = "voicemesh.outcome"
@@ -63,9 +63,10 @@ def as_mesh_error(error: BaseException) -> MeshError:
             return known(error.description or error.name)
         if error.code is not None and 400 <= error.code < 500:
             return InvalidRequest(error.description or error.name)
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if is_full(error):
         # Large uploads wait in temporary files; there is room again when others are answered.
-        log.warning("no room for temporary files", extra={"errno": errno.errorcode[error.errno]})
+        which = errno.errorcode.get(error.errno or 0)
+        log.warning("no room for temporary files", extra={"errno": which})
         return Overloaded(
             "no room for this request at the moment", code="disk_full", retry_after=_ROOM_AGAIN_S
         )

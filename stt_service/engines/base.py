@@ -130,6 +130,10 @@ class SttEngine(ABC):
                 details={"available": sorted(self.spec.languages)},
             )
 
+    def _only_language(self) -> str | None:
+        """Of a model that has one, which need not or cannot say what it hears."""
+        return next(iter(self.spec.languages)) if len(self.spec.languages) == 1 else None
+
     def open_session(self, options: Options) -> Session:
         """A session for incremental audio; this one keeps the audio until :meth:`finish`."""
         return _BufferingSession(self, options)

@@ -182,9 +182,7 @@ class ParakeetEngine(SttEngine):
 
     def _language(self, options: Options) -> str | None:
         """What is known of the language: the model does not say which of several it heard."""
-        if len(self.spec.languages) == 1:
-            return next(iter(self.spec.languages))
-        return options.language
+        return self._only_language() or options.language
 
     def _heard(self, found: Iterator[Passage]) -> Iterator[tuple[Passage, _Heard]]:
         """Passages with what was heard in them, in order; a few are under way at once."""

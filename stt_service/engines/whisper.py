@@ -67,10 +67,11 @@ class WhisperEngine(SttEngine):
         self._fast: FastPath | None = None
         self._batched: BatchedPath | None = None
         self._detect: SpeechDetector | None = None
-        licence, commercial_use = _licence(settings.whisper_model)
+        name = settings.whisper_model
+        licence, commercial_use = licence_of(WHISPER_REPOSITORIES.get(name, name))
         self.spec = EngineSpec(
             name="whisper",
-            model=f"whisper-{settings.whisper_model}",
+            model=f"whisper-{name}",
             licence=licence,
             commercial_use=commercial_use,
             languages=frozenset(),
@@ -198,10 +199,6 @@ class WhisperEngine(SttEngine):
         """What the library raises in the block, as the mesh's errors."""
         return as_mesh_errors("whisper", self.device, "this recording")
 
-    def _only_language(self) -> str | None:
-        """Of a model that has one, which cannot be asked what it hears."""
-        return next(iter(self.spec.languages)) if len(self.spec.languages) == 1 else None
-
     def _encode_fast(self, samples: Float32, options: Options) -> Any:
         """The short encoding where the fast path may be taken, else None."""
         fast = self._require_fast()
@@ -270,12 +267,6 @@ class WhisperEngine(SttEngine):
                 word.end += passage.start_s
             kept.append(segment)
         return kept
-
-
-def _licence(model: str) -> tuple[str, bool]:
-    if model == "base":
-        return "MIT", True
-    return licence_of(WHISPER_REPOSITORIES.get(model, model))
 
 
 def _device(settings: SttSettings) -> str:

@@ -64,6 +64,8 @@ class NemoEngine(WaveformEngine):
 
     def __init__(self, settings: TtsSettings) -> None:
         self._settings = settings
+        self._names = (settings.nemo_tts_spectrogram, settings.nemo_tts_vocoder)
+        self._licence, self._commercial_use = licence_of(*self._names)
         self._spectrogram: Any = None
         self._vocoder: Any = None
         self._batcher: Batcher[_Sentence, Float32] | None = None
@@ -79,13 +81,11 @@ class NemoEngine(WaveformEngine):
     @property
     def spec(self) -> EngineSpec:
         """See :class:`TtsEngine`; sample rate and voices are the model's once it is loaded."""
-        names = (self._settings.nemo_tts_spectrogram, self._settings.nemo_tts_vocoder)
-        licence, commercial_use = licence_of(*names)
         return EngineSpec(
             name="nemo",
-            model=" + ".join(names),
-            licence=licence,
-            commercial_use=commercial_use,
+            model=" + ".join(self._names),
+            licence=self._licence,
+            commercial_use=self._commercial_use,
             languages=frozenset({self._settings.nemo_tts_language}),
             parameters=frozenset({"speed", "pitch"}),
             # Admission lets two batches' worth in: one runs while the next one fills.
@@ -106,8 +106,7 @@ class NemoEngine(WaveformEngine):
         from shared.models.nemo_archive import archive_of, restore
 
         settings, home = self._settings, self._settings.home
-        names = (settings.nemo_tts_spectrogram, settings.nemo_tts_vocoder)
-        self._weights = [identity_of(archive_of(name, home)) for name in names]
+        self._weights = [identity_of(archive_of(name, home)) for name in self._names]
         spectrogram = restore(FastPitchModel, settings.nemo_tts_spectrogram, self.device, home)
         vocoder = restore(HifiGanModel, settings.nemo_tts_vocoder, self.device, home)
         # The discriminators are needed for training only and are most of the archive.

@@ -16,13 +16,12 @@ from shared.errors import (
     InvalidRequest,
     NotReady,
     Overloaded,
-    RateLimited,
     UpstreamTimeout,
-    UpstreamUnavailable,
 )
 from stt_service.engines.base import Options
 from stt_service.engines.fake import FakeStt
 from stt_service.service import Job, TranscriptionService
+from tests.engine_faults import ENGINE_FAULTS
 from tests.unit.stt_service.conftest import wav
 
 SPEECH = wav((12.0, 0.5))
@@ -192,17 +191,7 @@ def test_a_model_that_is_not_ready_is_not_an_unknown_one(make_client, model):
     assert unknown.json["error"]["not_ready"]["two"]["reason"] == "no weights"
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        EngineFailure("f"),
-        UpstreamUnavailable("f", code="connection_refused"),
-        UpstreamTimeout("f", code="no_answer"),
-        RateLimited("f", code="http_429"),
-        NotReady("f"),
-    ],
-    ids=lambda fault: type(fault).__name__,
-)
+@pytest.mark.parametrize("fault", ENGINE_FAULTS, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize("at", [0, 2])
 def test_an_engine_that_fails_is_replaced_from_the_beginning(make_client, logged, fault, at):
     before = counted("one", "two", fault.code)

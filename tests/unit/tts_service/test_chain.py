@@ -21,6 +21,7 @@ from shared.errors import (
     UpstreamUnavailable,
 )
 from shared.pcm import AudioFormat, Pcm16, PcmStream
+from tests.engine_faults import ENGINE_FAULTS
 from tests.unit.tts_service.conftest import AppFactory, dominant_hz, samples_of, service_of
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.fake import FakeEngine, pitch_of
@@ -83,17 +84,7 @@ def counted(engine: str, to: str, reason: str) -> float:
     return REGISTRY.get_sample_value("voice_fallback_total", labels) or 0.0
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        EngineFailure("f"),
-        UpstreamUnavailable("f", code="connection_refused"),
-        UpstreamTimeout("f", code="no_answer"),
-        RateLimited("f", code="http_429"),
-        NotReady("f"),
-    ],
-    ids=lambda fault: type(fault).__name__,
-)
+@pytest.mark.parametrize("fault", ENGINE_FAULTS, ids=lambda fault: type(fault).__name__)
 def test_a_failure_of_the_engine_is_answered_by_the_next_one(
     make_app: AppFactory, fault: MeshError
 ) -> None:
