@@ -14,7 +14,7 @@ resolve() {
   shift
   echo "resolving $output"
   # Where packages come from is the user's own configuration and no business of the lock.
-  "$scratch/venv/bin/uv" pip compile "$@" --quiet --universal --python-version 3.11 \
+  "$scratch/venv/bin/uv" pip compile "$@" --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file "$output"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the virtual environment and installs a locked set of packages into it, or, where that is
-# done already, nothing at all. Needs Python 3.11 or newer with its venv module.
+# done already, nothing at all. What was interrupted goes on where it stopped.
 #
 #   scripts/setup_env.sh embedded    what the mesh runs on
 #   scripts/setup_env.sh dev         the same, and what tests and checks need
@@ -16,24 +16,55 @@ venv=${VENV:-.venv}
 python=$venv/bin/python
 
 say() { printf '%s\n' "$*" >&2; }
-new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+# The Pythons that the locked packages have wheels for (scripts/check_locks.sh).
+fits() {
+  case $(version_of "$1") in
+    3.11 | 3.12 | 3.13 | 3.14) ;;
+    *) return 1 ;;
+  esac
+}
 
 find_python() {
   local candidate
   for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3.13 python3.14 python3 python; do
-    if new_enough "$candidate"; then
+    if fits "$candidate"; then
       printf '%s\n' "$candidate"
       return
     fi
+    if [ "$candidate" = "${PYTHON:-}" ]; then
+      say "PYTHON=$PYTHON is no Python 3.11 to 3.14 ($(version_of "$PYTHON" || echo "it does not run"))"
+      exit 1
+    fi
   done
-  say "Python 3.11 or newer was not found. On Debian or Ubuntu: sudo apt install python3 python3-venv"
+  say "No Python 3.11, 3.12, 3.13 or 3.14 was found. On Debian or Ubuntu: sudo apt install python3 python3-venv"
   say "If it is installed under another name: PYTHON=/path/to/python make run"
   exit 1
 }
 
+require_linux() {
+  local system
+  system=$("$1" -c 'import platform; print(platform.system(), platform.libc_ver()[0] or "-", platform.machine())')
+  case $system in
+    "Linux glibc x86_64" | "Linux glibc aarch64") ;;
+    *)
+      say "The locked packages are for Linux with glibc on x86-64 or aarch64; this is $system."
+      say "In containers (make up) the mesh runs wherever Linux containers do."
+      exit 1
+      ;;
+  esac
+}
+
 digest() { cat "$build_lock" "$1" pyproject.toml | sha256sum | cut -d' ' -f1; }
 stamp() { printf '%s/.installed-%s' "$venv" "$1"; }
-is_installed() { [ -x "$python" ] && [ "$(cat "$(stamp "$set_name")" 2>/dev/null)" = "$(digest "$lock")" ]; }
+# An environment of another Python than the one that PYTHON asks for is no environment yet.
+is_made() {
+  fits "$python" && "$python" -m pip --version >/dev/null 2>&1 &&
+    { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of "$python")" ]; }
+}
+is_installed() {
+  [ "$(cat "$(stamp "$set_name")" 2>/dev/null)" = "$(digest "$lock")" ] && is_made
+}
 
 is_installed && exit 0
 
@@ -44,11 +75,11 @@ if command -v flock >/dev/null; then
   is_installed && exit 0
 fi
 
-if ! new_enough "$python"; then
+if ! is_made; then
   base=$(find_python)
+  require_linux "$base"
   if ! "$base" -c 'import ensurepip, venv' >/dev/null 2>&1; then
-    version=$("$base" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    say "$base has no venv module. On Debian or Ubuntu: sudo apt install python$version-venv"
+    say "$base has no venv module. On Debian or Ubuntu: sudo apt install python$(version_of "$base")-venv"
     exit 1
   fi
   say "Making $venv with $("$base" --version)"
@@ -57,12 +88,16 @@ fi
 
 say "Installing $(grep -c '^[A-Za-z0-9]' "$lock") packages from $lock (once; minutes on a slow line)"
 rm -f "$(stamp embedded)" "$(stamp dev)"
-pip() { "$python" -m pip --disable-pip-version-check "$@"; }
+# A package that was being written when pip was killed may look installed: all are written again then,
+# from pip's cache.
+again=()
+if [ -e "$venv/.installing" ]; then again=(--force-reinstall); fi
+touch "$venv/.installing"
 # The build backend comes from its own lock and is used for every build: nothing unpinned is run.
-pip install --quiet --require-hashes -r "$build_lock"
-pip install --progress-bar off --require-hashes --no-build-isolation --use-pep517 -r "$lock" |
-  { grep -v -e '^Requirement already' -e '^  Using cached' -e '^Processing' >&2 || true; }
-pip install --quiet --no-deps --no-build-isolation -e .
+deploy/install_locked.sh "$python" "$build_lock" --quiet
+deploy/install_locked.sh "$python" "$lock" "${again[@]}"
+"$python" -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+rm "$venv/.installing"
 
 digest "$lock" >"$(stamp "$set_name")"
 # The dev set holds the embedded one, in the same versions.
