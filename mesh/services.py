@@ -14,6 +14,7 @@ from typing import Any
 from mesh.child import ServiceSpec
 from shared.errors import InvalidRequest
 
+_HIGHEST_PORT = 65535
 LOOPBACK = "127.0.0.1"
 _EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
 
@@ -157,6 +158,44 @@ def _uses_catalogue(settings: Any, variable: str, default: str) -> bool:
     return str(setting(settings, variable) or "") == default
 
 
+def state_folder() -> Path:
+    """Folder of the logs and saved defaults of the local mesh: its own on each gateway port.
+
+    Raises:
+        InvalidRequest: a setting is wrong.
+    """
+    gateway = load_settings(MEMBERS[-1])
+    port = int(setting(gateway, MEMBERS[-1].port))
+    if gateway.voicemesh_state is not None or port == _default_port(gateway):
+        return Path(gateway.state)
+    return Path(gateway.home) / f"mesh-{port}"
+
+
+def _default_port(gateway: Any) -> int:
+    return int(type(gateway).model_fields["port"].default)
+
+
+def _ports(loaded: dict[str, Any]) -> dict[str, int]:
+    """Each member's port. A gateway on another port than the default one takes along those that are
+    not set: they follow it, so that several meshes run on one machine.
+
+    Raises:
+        InvalidRequest: there are no ports behind the gateway's.
+    """
+    gateway = loaded[MEMBERS[-1].name]
+    front = int(setting(gateway, MEMBERS[-1].port))
+    moved = front != _default_port(gateway)
+    ports = {}
+    for offset, member in enumerate(MEMBERS[:-1], start=1):
+        settings = loaded[member.name]
+        chosen = member.port.lower() in settings.model_fields_set
+        follows = moved and not chosen
+        ports[member.name] = front + offset if follows else int(setting(settings, member.port))
+        if ports[member.name] > _HIGHEST_PORT:
+            raise InvalidRequest(f"PORT={front} leaves no port for {member.name}: set {member.port}")
+    return {**ports, MEMBERS[-1].name: front}
+
+
 def local_services() -> list[ServiceSpec]:
     """What ``mesh up`` runs.
 
@@ -164,7 +203,8 @@ def local_services() -> list[ServiceSpec]:
         InvalidRequest: a setting is wrong.
     """
     loaded = {member.name: load_settings(member) for member in MEMBERS}
-    ports = {m.name: int(setting(loaded[m.name], m.port)) for m in MEMBERS}
+    ports = _ports(loaded)
+    state = str(state_folder())
     urls = {m.url: f"http://{LOOPBACK}:{ports[m.name]}" for m in MEMBERS if m.url}
     front = str(loaded["gateway"].bind_host)
     specs = []
@@ -181,6 +221,7 @@ def local_services() -> list[ServiceSpec]:
                     **urls,
                     member.port: str(ports[member.name]),
                     "BIND_HOST": host,
+                    "VOICEMESH_STATE": state,
                     "PYTHONUNBUFFERED": "1",
                 },
             )

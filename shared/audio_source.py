@@ -28,6 +28,9 @@ _DEMUXERS: Final = (
     "voc,w64,wav,wv"
 )
 _ALLOWED: Final = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+# Tags that are no UTF-8 are an error to PyAV 18 unless it is told otherwise; later ones take them
+# and know no such argument.
+_METADATA: Final = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _RAW_DEMUXERS: Final = {"s16le": "s16le", "s16be": "s16be", "mulaw": "mulaw", "alaw": "alaw"}
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 1_000, 768_000, 32
 # Enough packets to tell noise that was probed as MP3 or AAC from a recording with a bad start.
@@ -249,7 +252,7 @@ def _open(source: BinaryIO, declared: RawFormat | None) -> Any:
                 source,
                 mode="r",
                 container_options=dict(_ALLOWED),
-                metadata_errors="replace",
+                **_METADATA,
                 io_open=_refuse,
             )
         return av.open(

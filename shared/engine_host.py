@@ -75,6 +75,8 @@ class EngineHost(Generic[E]):
         builders: name and builder of each engine, in the order of preference.
         queue_limit: callers that may wait for one engine.
         queue_timeout_s: longest wait, seconds.
+        self_test: proves that a loaded engine does its job as requests will ask it to; what it
+            raises keeps the engine from being ready.
         retry_s: pause between attempts to load what failed, seconds.
     """
 
@@ -84,6 +86,7 @@ class EngineHost(Generic[E]):
         *,
         queue_limit: int,
         queue_timeout_s: float,
+        self_test: Callable[[E], None] | None = None,
         retry_s: float = 15.0,
     ) -> None:
         if not builders:
@@ -94,6 +97,7 @@ class EngineHost(Generic[E]):
             ENGINE_READY.labels(engine=slot.name).set_function(ready)
         self._queue_limit = queue_limit
         self._queue_timeout_s = queue_timeout_s
+        self._self_test = self_test
         self._retry_s = retry_s
         self._stopped = threading.Event()
         self._settled = threading.Event()
@@ -181,6 +185,8 @@ class EngineHost(Generic[E]):
             engine = slot.build()
             engine.load()
             engine.warm_up()
+            if self._self_test is not None:
+                self._self_test(engine)
             slot.placement, slot.gpu = _placement(engine)
         except Exception as error:
             if engine is not None:

@@ -50,6 +50,12 @@ class CommonSettings(BaseSettings):
         validate_default=True,
         description="Folder of prepared models, caches, logs and saved defaults.",
     )
+    voicemesh_state: Path | None = Field(
+        default=None,
+        description="Folder of what one mesh alone keeps: the defaults set by /api/config, and logs; "
+        "VOICEMESH_HOME where not given. `mesh up` on another port than 8000 uses a folder of that "
+        "port's in VOICEMESH_HOME.",
+    )
     bind_host: str = Field(
         default="127.0.0.1",
         validation_alias=AliasChoices("BIND_HOST", "API_HOST"),
@@ -129,10 +135,10 @@ class CommonSettings(BaseSettings):
         default=20, ge=1, description="Time to finish running answers at a stop, seconds."
     )
 
-    @field_validator("voicemesh_home")
+    @field_validator("voicemesh_home", "voicemesh_state")
     @classmethod
-    def _expand(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
 
     @field_validator("api_tokens", mode="before")
     @classmethod
@@ -143,8 +149,13 @@ class CommonSettings(BaseSettings):
 
     @property
     def home(self) -> Path:
-        """Folder of everything the mesh keeps on this machine, absolute."""
+        """Folder of everything the meshes of this machine share, absolute."""
         return self.voicemesh_home
+
+    @property
+    def state(self) -> Path:
+        """Folder of what belongs to one mesh alone, absolute."""
+        return self.voicemesh_state or self.voicemesh_home
 
     @property
     def models_dir(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from stt_service.engines import REGISTRY
 from stt_service.engines.base import SttEngine
 from stt_service.openai_routes import openai_routes
 from stt_service.routes import speech_routes
+from stt_service.self_test import self_test
 from stt_service.service import TranscriptionService
 from stt_service.settings import SttSettings
 
@@ -23,12 +25,15 @@ from stt_service.settings import SttSettings
 def create_app(
     settings: SttSettings | None = None,
     builders: list[tuple[str, Callable[[], SttEngine]]] | None = None,
+    proof: Callable[[SttEngine], None] | None = None,
 ) -> Flask:
     """The service's WSGI application; its engines load in the background.
 
     Args:
         settings: read from the environment where not given.
         builders: name and builder of each engine; those of the registry where not given.
+        proof: shows that a loaded engine works, else it raises; the service's self-test where not
+            given.
 
     Raises:
         UnknownModel: the settings name an engine that does not exist.
@@ -40,6 +45,7 @@ def create_app(
         remembered,
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
+        self_test=proof or functools.partial(self_test, min_words=settings.stt_self_test_words),
     )
 
     def readiness() -> tuple[bool, dict[str, Any]]:

@@ -41,6 +41,14 @@ class SttSettings(ServiceSettings):
         description="Where recognisers run: auto, cpu, cuda, cuda:1. A GPU that is asked for and "
         "missing keeps the engine from getting ready.",
     )
+    stt_self_test_words: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the words of a built-in English recording that a recogniser which "
+        "knows English must get right to become ready; 0: whatever it reads, for models trained on "
+        "other languages.",
+    )
     parakeet_model: str = Field(
         default="nvidia/parakeet-tdt-1.1b",
         description="NeMo recogniser: a name on the hub or a .nemo file. nvidia/parakeet-tdt-1.1b "

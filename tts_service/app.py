@@ -20,6 +20,7 @@ from tts_service.engines.base import TtsEngine
 from tts_service.openai_routes import openai_routes
 from tts_service.result_cache import NAME, ResultCache
 from tts_service.routes import speech_routes
+from tts_service.self_test import self_test
 from tts_service.service import SpeechService
 from tts_service.settings import TtsSettings
 from tts_service.voices_folder import VoicesFolder
@@ -28,12 +29,15 @@ from tts_service.voices_folder import VoicesFolder
 def create_app(
     settings: TtsSettings | None = None,
     builders: list[tuple[str, Callable[[], TtsEngine]]] | None = None,
+    proof: Callable[[TtsEngine], None] | None = None,
 ) -> Flask:
     """The service's WSGI application; its engines load in the background.
 
     Args:
         settings: read from the environment where not given.
         builders: name and builder of each engine; those of the registry where not given.
+        proof: shows that a loaded engine works, else it raises; the service's self-test where not
+            given.
 
     Raises:
         UnknownModel: the settings name an engine that does not exist.
@@ -46,12 +50,13 @@ def create_app(
         remembered,
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
+        self_test=proof or self_test,
     )
     service = SpeechService(
         host,
         settings,
         VoicesFolder(settings.voices_dirs, settings.max_reference_bytes),
-        DefaultsStore(settings.home / "tts" / "defaults.json", Defaults(settings.tts_language)),
+        DefaultsStore(settings.state / "tts" / "defaults.json", Defaults(settings.tts_language)),
         built,
         _results(settings),
     )

@@ -25,7 +25,7 @@ _PORT = click.IntRange(1, 65535)
 
 
 @click.command
-@click.option("--port", type=_PORT, help="Of the gateway.  [PORT, 8000]")
+@click.option("--port", type=_PORT, help="Of the gateway; the others follow it.  [PORT, 8000]")
 @click.option("--tts-port", type=_PORT, help="[TTS_PORT, 5000]")
 @click.option("--stt-port", type=_PORT, help="[STT_PORT, 5001]")
 @click.option("--agent-port", type=_PORT, help="[AGENT_PORT, 5002]")
@@ -42,13 +42,15 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
     """Start the mesh: prepare the models, run the four services, restart what crashes.
 
     Ctrl-C stops it; running answers get SHUTDOWN_GRACE_S seconds to finish. Logs are kept under
-    $VOICEMESH_HOME/run/logs.
+    $VOICEMESH_HOME/run/logs. A second mesh on this machine needs nothing but another --port: the
+    other three ports follow it, and its logs and saved defaults are its own, in
+    $VOICEMESH_HOME/mesh-PORT.
     """
     from rich.console import Console
 
     from mesh.commands.download import prepare
     from mesh.environment import ROOT
-    from mesh.services import configured_models, local_services
+    from mesh.services import configured_models, local_services, state_folder
     from mesh.supervisor import Pace, Supervisor
     from shared.settings import CommonSettings
 
@@ -74,7 +76,7 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
     supervisor = Supervisor(
         services,
         folder=ROOT,
-        logs=settings.home / "run" / "logs",
+        logs=state_folder() / "run" / "logs",
         tell=tell,
         on_line=on_line,
         pace=Pace(start_timeout=timeout, grace=settings.shutdown_grace_s + 5.0),
@@ -123,6 +125,7 @@ def _require_ports(services: Sequence[ServiceSpec]) -> None:
                 f"--{variables[spec.name].lower().replace('_', '-')} …"
                 for spec in taken
             )
+            + "\n--port 9200 (or PORT=9200) moves all four: a second mesh beside the first"
         )
 
 

@@ -82,10 +82,12 @@ class SttEngine(ABC):
     Attributes:
         spec: declared capabilities.
         device: where the model runs: ``cpu``, ``cuda:0``; known after :meth:`load`.
+        knows_words: False for a stand-in without a model, whose text is not what was said.
     """
 
     spec: EngineSpec
     device: str = "cpu"
+    knows_words: bool = True
 
     @abstractmethod
     def load(self) -> None:

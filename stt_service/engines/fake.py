@@ -36,6 +36,7 @@ class FakeStt(SttEngine):
         max_concurrency=1,
         sample_rate=SAMPLE_RATE,
     )
+    knows_words = False
 
     def __init__(self, fail_after: int | None = None) -> None:
         self.fail_after = fail_after

@@ -46,6 +46,8 @@ NO_SPEECH = 0.6
 _SURE_LOGPROB = -0.6
 """A passage that the model itself takes for no speech must be likelier than this to be kept: the
 gate has let it through, so one of the two errs."""
+_MISSED_S = 1.5
+"""A passage ends in speech, give or take the detector's padding and Whisper's own times."""
 _LOOP_SETTINGS = {"repetition_penalty": 1.15, "no_repeat_ngram_size": 3}
 """For the one retry of a passage that repeats itself."""
 _DETECT_S = 30
@@ -113,12 +115,13 @@ class WhisperEngine(SttEngine):
         self.spec = self._with_languages()
 
     def warm_up(self) -> None:
-        """Decode one second of faint noise on all paths."""
+        """Decode one second of faint noise on all paths: a few tokens, without the retries that a
+        noise always calls for."""
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
         fast = self._require_fast()
         with self._faults():
             fast.decode(fast.encode(noise), 1.0, "en", Options())
-            self._full(noise, "en", Options(), {})
+            self._full(noise, "en", Options(temperature=0.0), {"max_new_tokens": 4})
             if self._batched is not None:
                 self._batched.decode([noise] * self._batched.size, "en", Options())
 
@@ -189,7 +192,8 @@ class WhisperEngine(SttEngine):
             return
         found = self._batched.decode(levelled, language, options)
         for passage, samples, segments in zip(group, levelled, found, strict=True):
-            if segments and not any(_failed(segment) for segment in segments):
+            whole = segments and not _ends_early(segments, len(samples) / SAMPLE_RATE)
+            if whole and not any(_failed(segment) for segment in segments):
                 yield from self._placed(passage, segments)
             else:
                 log.debug("batched result looks wrong, decoding the passage alone")
@@ -283,6 +287,12 @@ def _device(settings: SttSettings) -> str:
 
 def _failed(segment: Segment) -> bool:
     return segment.compression_ratio > MAX_COMPRESSION or segment.avg_logprob < MIN_LOGPROB
+
+
+def _ends_early(segments: list[Segment], seconds: float) -> bool:
+    """Whether speech at the end of a passage was left out: a batch decodes each passage once, and
+    the model may end at a timestamp in the middle of it."""
+    return max(segment.end for segment in segments) < seconds - _MISSED_S
 
 
 def _repetition(segments: list[Segment]) -> float:

@@ -94,7 +94,7 @@ def client(engine: TtsEngine, tmp_path: Path) -> Iterator[FlaskClient]:
     handlers, level = list(root.handlers), root.level
     name = engine.spec.name
     settings = TtsSettings(_env_file=None, voicemesh_home=tmp_path, tts_engines=(name,))
-    app = create_app(settings, [(name, lambda: cast(TtsEngine, Loaded(engine)))])
+    app = create_app(settings, [(name, lambda: cast(TtsEngine, Loaded(engine)))], lambda _: None)
     host = app.extensions["tts_service"].host
     assert host.wait_settled(10)
     yield app.test_client()

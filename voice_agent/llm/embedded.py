@@ -95,9 +95,13 @@ class EmbeddedLlm(LlmEngine):
             raise NotReady("llama.cpp could not load the model file") from error
 
     def warm_up(self) -> None:
-        """Make a few tokens."""
-        for _ in self.reply([Message("user", "Hi")], ReplyOptions(max_tokens=4)):
-            pass
+        """Make a few tokens.
+
+        Raises:
+            EngineFailure: the model says nothing.
+        """
+        if not "".join(self.reply([Message("user", "Hi")], ReplyOptions(max_tokens=4))).strip():
+            raise EngineFailure("the embedded language model says nothing")
 
     def close(self) -> None:
         """Free the model."""

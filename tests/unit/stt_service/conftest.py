@@ -37,6 +37,8 @@ def make_client(tmp_path):
         app = create_app(
             SttSettings(_env_file=None, voicemesh_home=tmp_path, **settings),
             [(engine.spec.name, lambda e=engine: e) for engine in engines or (FakeStt(),)],
+            # Engines that are made to fail would never get ready.
+            proof=lambda _: None,
         )
         client = app.test_client()
         while client.get("/readyz").status_code != 200:

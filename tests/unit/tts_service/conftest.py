@@ -47,7 +47,7 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
             "tts_engines": tuple(name for name, _ in builders),
             **overrides,
         }
-        app = create_app(TtsSettings(_env_file=None, **values), builders)
+        app = create_app(TtsSettings(_env_file=None, **values), builders, proof=lambda _: None)
         made.append(app)
         if wait:
             assert service_of(app).host.wait_settled(10)
