@@ -8,8 +8,8 @@ COVERAGE ?= 90
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run download doctor up up-gpu down logs test test-engines test-compose check fmt \
-	bench bench-gpu docs lock clean embedded dev
+.PHONY: help run download doctor up up-gpu down logs test test-pythons test-engines test-compose \
+	test-fresh check check-locks fmt bench bench-gpu docs lock clean embedded dev
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -39,6 +39,12 @@ test: check ## Checks, then all tests; fails under 90 % coverage
 	@$(BIN)/mesh download
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
 
+test-pythons: ## The tests that matter on each Python from 3.11 to 3.14 found here (ARGS="3.12 3.13": those)
+	@scripts/test_pythons.sh $(ARGS)
+
+test-fresh: ## Both README commands as on a new machine: no caches, a new home, oldest and newest pip
+	@scripts/test_fresh.sh $(ARGS)
+
 test-engines: ## Tests of the torch engines, in their own environment (gigabytes, kept outside)
 	@$$(scripts/setup_engines.sh) -m pytest -o filterwarnings=default -m engines tests $(ARGS)
 
@@ -51,6 +57,9 @@ check: dev ## Lint, formatting, types, layers, generated documentation
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/generate_docs.py --check
+
+check-locks: ## Whether all that the locks name can be had today, for each Python and processor
+	@python3 scripts/check_locks.py $(ARGS)
 
 fmt: dev ## Format the code and sort its imports
 	@$(BIN)/ruff check --select I --fix --quiet .

@@ -8,11 +8,11 @@ lock=requirements/$1.lock
 venv=/opt/venv
 
 python -m venv "$venv"
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-cache-dir --quiet "$@"; }
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 # The build backend comes from its own lock: nothing unpinned is run.
-pip install --require-hashes -r requirements/build.lock
-# The lock is whole: what it leaves out is left out on purpose.
-pip install --progress-bar off --require-hashes --no-deps --no-build-isolation --use-pep517 -r "$lock"
+for each in requirements/build.lock "$lock"; do
+  deploy/install_locked.sh "$venv/bin/python" "$each" --no-cache-dir --quiet
+done
 # Nothing is installed into a running container; some packages need setuptools at run time.
 grep -q '^setuptools==' "$lock" || pip uninstall --yes setuptools
 [ "${2:-}" = with-pip ] || pip uninstall --yes pip

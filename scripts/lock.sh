@@ -1,24 +1,22 @@
 #!/usr/bin/env bash
 # Resolves requirements/*.lock anew: exact versions and hashes for Linux on x86-64 and aarch64,
-# Python 3.11 and newer. Pins that still fit are kept; `scripts/lock.sh --upgrade` takes the newest.
+# Python 3.11 and newer, and one version of a package for all of them where there is one, so that
+# what is tested on one Python runs on the others. Pins that still fit are kept; `--upgrade` takes
+# the newest, `--upgrade-package NAME` that of one package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-python3 -m venv "$scratch/venv"
-"$scratch/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.8
 
 resolve() {
   local output=$1
   shift
   echo "resolving $output"
   # Where packages come from is the user's own configuration and no business of the lock.
-  "$scratch/venv/bin/uv" pip compile "$@" --quiet --universal --python-version 3.11 --fork-strategy fewest \
+  scripts/uv.sh pip compile "$@" --quiet --universal --python-version "${oldest:-3.11}" --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file "$output"
 }
 
 resolve requirements/build.lock requirements/build.in "$@"
+oldest=3.12 resolve requirements/av-newest.lock requirements/av-newest.in "$@"
 resolve requirements/embedded.lock pyproject.toml --extra embedded -c requirements/build.lock "$@"
 resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev --extra emulators \
   -c requirements/build.lock -c requirements/embedded.lock "$@"
@@ -43,10 +41,7 @@ of_torch=(
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink
   nvidia-nvshmem-cu13 nvidia-nvtx
 )
-# C extensions that NeMo asks for and that nothing here imports: Japanese pronunciation, and the text
-# normaliser's differences. They would need a compiler wherever the engines are installed.
-unused=(pyopenjtalk cdifflib)
-unused=("${unused[@]/#/--no-emit-package=}")
+mapfile -t unused < <(sed -n 's/^\([A-Za-z0-9._-][A-Za-z0-9._-]*\) .*/--no-emit-package=\1/p' requirements/left-out.txt)
 # NeMo's lightning pins old versions of common packages, so that these locks stand alone.
 resolve requirements/engines.lock pyproject.toml --extra engines --extra embedded --extra dev \
   "${of_torch[@]/#/--no-emit-package=}" "${unused[@]}" -c requirements/build.lock "$@"

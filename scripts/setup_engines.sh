@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 lock=requirements/engines.lock
 torch=torch==2.13.0
 home=${ENGINES_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/voicemesh-engines}
-venv=$home/$(cat "$lock" requirements/build.lock "$0" | sha256sum | cut -c1-16)
+venv=$home/$(cat "$lock" requirements/build.lock requirements/left-out.txt "$0" | sha256sum | cut -c1-16)
 python=$venv/bin/python
 say() { printf '%s\n' "$*" >&2; }
 
@@ -21,10 +21,10 @@ if [ ! -e "$venv/.complete" ]; then
   say "Making $venv (once; minutes, gigabytes)"
   "${PYTHON:-python3}" -m venv --clear "$venv"
   pip() { "$python" -m pip --disable-pip-version-check --quiet "$@" >&2; }
-  pip install --require-hashes -r requirements/build.lock
+  deploy/install_locked.sh "$python" requirements/build.lock --quiet
   # The build for this machine: with CUDA from the index, without where pip is given one.
   pip install "$torch"
-  pip install --require-hashes --no-deps --no-build-isolation -r "$lock"
+  deploy/install_locked.sh "$python" "$lock" --quiet
   if [ "$("$python" -c 'import torch; print(torch.version.cuda)')" = None ]; then
     # torchaudio is published with CUDA only; on such a torch its extension breaks its import, and
     # what is used of it here needs no extension.
