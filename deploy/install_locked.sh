@@ -45,10 +45,13 @@ explain() {
   fi
 }
 
+# What pip says of each package besides its download.
+noise='^(Requirement already|Collecting|Processing|Looking in|Installing collected|Successfully built|Building wheels|'
+noise="$noise +(Using cached|Stored in|Created wheel|Building wheel|Preparing metadata|Getting requirements|Installing build))"
 # dash and old bash have no pipefail: the failure is told through a file.
 { pip install --progress-bar off --require-hashes --no-deps --no-build-isolation --use-pep517 \
   "$@" -r "$lock" 2>&1 || touch "$log.failed"; } | tee "$log" |
-  { grep -v -e '^Requirement already' -e '^  Using cached' -e '^Processing' -e '^Looking in' >&2 || true; }
+  { grep -vE "$noise" >&2 || true; }
 if [ -e "$log.failed" ]; then
   explain
   exit 1

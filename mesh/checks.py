@@ -21,6 +21,8 @@ from shared.errors import MeshError
 
 Verdict = Literal["ok", "note", "problem"]
 _MIB = 1 << 20
+NEWEST_PYTHON = (3, 14)
+"""The newest one that the locks are checked for."""
 _SPARE_MIB = 200
 """Room for logs and caches beside the models."""
 
@@ -56,9 +58,20 @@ def examine() -> Iterator[Finding]:
     yield from _optional()
 
 
+_NEWEST_PYTHON = {"nemo": (3, 12), "xtts": (3, 12)}
+"""Engine → the newest Python that has wheels of all it needs (scripts/check_locks.py says which
+package lacks one); beyond it pip compiles, if a C++ compiler is there."""
+
+
 def _python() -> Finding:
     # Older ones do not get here: the package refuses them at installation.
-    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    text = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info[:2] > NEWEST_PYTHON:
+        newest = ".".join(map(str, NEWEST_PYTHON))
+        return Finding(
+            "python", "note", f"{text}; tested up to {newest}", f"PYTHON=python{newest} make run"
+        )
+    return Finding("python", "ok", text)
 
 
 def _engines(member: Member) -> Iterator[Finding]:
@@ -78,7 +91,13 @@ def _engines(member: Member) -> Iterator[Finding]:
         if missing:
             extra = registry.entry(engine).extra
             fix = f"{sys.executable} -m pip install -e '.[{extra}]'"
-            yield Finding(subject, "problem", f"not installed: {', '.join(missing)}", fix)
+            text = f"not installed: {', '.join(missing)}"
+            newest = _NEWEST_PYTHON.get(engine)
+            if newest and sys.version_info[:2] > newest:
+                version = ".".join(map(str, newest))
+                text += f"; some of it has no wheel for a Python above {version}"
+                fix = f"PYTHON=python{version} scripts/setup_engines.sh"
+            yield Finding(subject, "problem", text, fix)
         else:
             yield Finding(subject, "ok", f"installed ({member.name})")
 

@@ -192,7 +192,9 @@ def _ports(loaded: dict[str, Any]) -> dict[str, int]:
         follows = moved and not chosen
         ports[member.name] = front + offset if follows else int(setting(settings, member.port))
         if ports[member.name] > _HIGHEST_PORT:
-            raise InvalidRequest(f"PORT={front} leaves no port for {member.name}: set {member.port}")
+            raise InvalidRequest(
+                f"PORT={front} leaves no port for {member.name}: set {member.port}"
+            )
     return {**ports, MEMBERS[-1].name: front}
 
 

@@ -23,7 +23,7 @@ PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28")
 SOURCE_ONLY = frozenset(
     {"antlr4-python3-runtime", "docopt", "gruut-lang-fr", "jieba", "unidic-lite", "wget"}
 )
-"""Published as source alone; pure Python, so that requirements/build.lock is enough to build them."""
+"""Published as source alone; pure Python, built with requirements/build.lock."""
 
 NEWER = ("3.13", "3.14")
 NEEDS_COMPILER = (

@@ -35,7 +35,8 @@ COMPOSE_BEGIN, COMPOSE_END = "# environment:begin (generated: make docs)", "# en
 
 SET_BY_COMPOSE = frozenset(
     {
-        *("VOICEMESH_HOME", "VOICES_DIR", "BIND_HOST", "PUBLISHED_HOST", "LLAMA_ENDPOINT"),
+        *("VOICEMESH_HOME", "VOICEMESH_STATE", "VOICES_DIR", "BIND_HOST", "PUBLISHED_HOST"),
+        "LLAMA_ENDPOINT",
         *("PORT", "TTS_PORT", "STT_PORT", "AGENT_PORT", "TTS_URL", "STT_URL", "AGENT_URL"),
     }
 )

@@ -30,7 +30,9 @@ _DEMUXERS: Final = (
 _ALLOWED: Final = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 # Tags that are no UTF-8 are an error to PyAV 18 unless it is told otherwise; later ones take them
 # and know no such argument.
-_METADATA: Final = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_METADATA: Final[dict[str, Any]] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 _RAW_DEMUXERS: Final = {"s16le": "s16le", "s16be": "s16be", "mulaw": "mulaw", "alaw": "alaw"}
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 1_000, 768_000, 32
 # Enough packets to tell noise that was probed as MP3 or AAC from a recording with a bad start.

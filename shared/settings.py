@@ -52,7 +52,7 @@ class CommonSettings(BaseSettings):
     )
     voicemesh_state: Path | None = Field(
         default=None,
-        description="Folder of what one mesh alone keeps: the defaults set by /api/config, and logs; "
+        description="Folder of what one mesh alone keeps: the defaults set by /api/config, logs; "
         "VOICEMESH_HOME where not given. `mesh up` on another port than 8000 uses a folder of that "
         "port's in VOICEMESH_HOME.",
     )

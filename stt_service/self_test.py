@@ -1,4 +1,4 @@
-"""Proof that a recogniser does its job: a small recording is decoded and recognised as a caller's is."""
+"""Proof that a recogniser does its job: it reads a small recording as it reads a caller's."""
 
 from __future__ import annotations
 

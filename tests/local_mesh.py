@@ -45,7 +45,7 @@ class LocalMesh:
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_ready(self) -> None:
-        """Wait for the line that says so; fails with the mesh's last words where it does not come."""
+        """Wait for the line that says so; fails with the last words where it does not come."""
         while True:
             try:
                 line = self._lines.get(timeout=READY_WITHIN_S)

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-TOOLS = ("bash", "cat", "cut", "dirname", "env", "flock", "grep", "mkdir", "rm", "sha256sum")
+TOOLS = (
+    "sha256sum",
+    "bash",
+    "cat",
+    "touch",
+    "cut",
+    "dirname",
+    "env",
+    "flock",
+    "grep",
+    "mkdir",
+    "rm",
+)
 
 
 @pytest.fixture
@@ -40,15 +52,45 @@ def machine(tmp_path):
 def test_no_python_is_said(machine):
     done = machine()
     assert done.returncode == 1
-    assert "Python 3.11 or newer was not found" in done.stderr
+    assert "No Python 3.11, 3.12, 3.13 or 3.14 was found" in done.stderr
 
 
 def test_an_old_python_does_not_count(machine):
-    assert "was not found" in machine(python="exit 1").stderr
+    assert "was found" in machine(python="exit 1").stderr
+    assert "was found" in machine(python="echo 3.10").stderr
+
+
+def test_a_python_that_is_asked_for_and_unfit_is_named(machine, tmp_path):
+    done = machine(python="echo 3.15", PYTHON=str(tmp_path / "bin" / "python3"))
+    assert done.returncode == 1
+    assert "is no Python 3.11 to 3.14 (3.15)" in done.stderr
+
+
+@pytest.mark.parametrize("system", ["Darwin - arm64", "Linux - x86_64", "Linux glibc riscv64"])
+def test_a_system_without_wheels_is_named(machine, system):
+    done = machine(python=f'case "$*" in *platform*) echo {system};; *) echo 3.12;; esac')
+    assert done.returncode == 1
+    assert f"this is {system}" in done.stderr
+
+
+def answering(*cases):
+    """A stand-in for an interpreter: 3.12 on a usual Linux, and what ``cases`` say before."""
+    usual = ("*platform*) echo Linux glibc x86_64;;", "*version_info*) echo 3.12;;")
+    return 'case "$*" in ' + " ".join((*cases, *usual)) + " esac"
+
+
+def test_an_environment_without_pip_is_made_anew(machine, tmp_path):
+    # What an interrupted `python -m venv` leaves.
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/bash\n" + answering('*"-m pip"*) exit 1;;') + "\n")
+    python.chmod(0o755)
+    done = machine(python=answering('"-m venv"*) echo made anew >&2; exit 3;;'))
+    assert "made anew" in done.stderr
 
 
 def test_a_python_without_venv_names_the_package(machine):
-    done = machine(python='case "$*" in *ensurepip*) exit 1;; *print*) echo 3.12;; esac')
+    done = machine(python=answering("*ensurepip*) exit 1;;"))
     assert done.returncode == 1
     assert "apt install python3.12-venv" in done.stderr
 
@@ -57,11 +99,13 @@ def test_what_is_installed_is_not_installed_again(machine, tmp_path):
     names = ("requirements/build.lock", "requirements/embedded.lock", "pyproject.toml")
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names)).hexdigest()
     (tmp_path / "venv" / "bin").mkdir(parents=True)
-    (tmp_path / "venv" / "bin" / "python").symlink_to("/bin/false")
+    python = tmp_path / "venv" / "bin" / "python"
+    python.write_text("#!/bin/bash\n" + answering() + "\n")
+    python.chmod(0o755)
     (tmp_path / "venv" / ".installed-embedded").write_text(digest)
     assert machine().returncode == 0
     (tmp_path / "venv" / ".installed-embedded").write_text("older")
-    assert machine().returncode == 1
+    assert "Installing" in machine().stderr
 
 
 @pytest.mark.parametrize("name", ["build", "embedded", "dev"])

@@ -39,6 +39,33 @@ def test_the_four_services_know_each_other(monkeypatch):
     assert specs["stt"].command[-1] == "stt_service.app:create_app()"
 
 
+def test_another_port_takes_the_others_along(monkeypatch, tmp_path):
+    for name in ("TTS_PORT", "STT_PORT", "AGENT_PORT"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("VOICEMESH_HOME", str(tmp_path))
+    monkeypatch.setenv("PORT", "9200")
+    specs = services.local_services()
+    assert [spec.port for spec in specs] == [9201, 9202, 9203, 9200]
+    assert {spec.environment["VOICEMESH_STATE"] for spec in specs} == {str(tmp_path / "mesh-9200")}
+    monkeypatch.setenv("STT_PORT", "7000")
+    monkeypatch.setenv("VOICEMESH_STATE", str(tmp_path / "mine"))
+    specs = services.local_services()
+    assert [spec.port for spec in specs] == [9201, 7000, 9203, 9200]
+    assert specs[0].environment["VOICEMESH_STATE"] == str(tmp_path / "mine")
+    monkeypatch.setenv("PORT", "8000")
+    monkeypatch.delenv("VOICEMESH_STATE")
+    specs = services.local_services()
+    assert [spec.port for spec in specs] == [5000, 7000, 5002, 8000]
+    assert specs[0].environment["VOICEMESH_STATE"] == str(tmp_path)
+
+
+def test_a_port_that_leaves_no_room_is_an_error(monkeypatch):
+    monkeypatch.delenv("AGENT_PORT")
+    monkeypatch.setenv("PORT", "65533")
+    with pytest.raises(InvalidRequest, match="leaves no port for agent: set AGENT_PORT"):
+        services.local_services()
+
+
 def test_wrong_settings_are_named(monkeypatch):
     monkeypatch.setenv("TTS_PORT", "many")
     with pytest.raises(InvalidRequest, match="TTS_PORT: Input should be a valid integer"):
@@ -192,6 +219,21 @@ def test_engines_that_are_unknown_or_not_installed(monkeypatch):
     assert "hibari" in hibari.text
     assert ".[hibari]" in hibari.fix
     assert "kokoro" in sing.text
+
+
+def test_an_engine_without_wheels_for_this_python_is_said(monkeypatch):
+    monkeypatch.setenv("TTS_ENGINES", "nemo")
+    monkeypatch.setattr("shared.engines.find_spec", lambda _: None)
+    monkeypatch.setattr(checks.sys, "version_info", (3, 13, 0))
+    (nemo,) = checks._engines(services.MEMBERS[0])
+    assert "no wheel for a Python above 3.12" in nemo.text
+    assert nemo.fix == "PYTHON=python3.12 scripts/setup_engines.sh"
+
+
+@pytest.mark.parametrize(("version", "verdict"), [((3, 14, 2), "ok"), ((3, 15, 0), "note")])
+def test_a_python_that_is_newer_than_the_tests_is_noted(monkeypatch, version, verdict):
+    monkeypatch.setattr(checks.sys, "version_info", version)
+    assert checks._python().verdict == verdict
 
 
 def test_ports_of_the_doctor(taken, monkeypatch):
