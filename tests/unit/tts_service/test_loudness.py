@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -27,32 +27,23 @@ def bursts(rate: int) -> Float32:
 
 
 def ffmpeg_lufs(samples: Float32, rate: int) -> float:
-    """Integrated loudness by FFmpeg's ``ebur128`` filter, from its log line."""
+    """Integrated loudness by FFmpeg's ``ebur128`` filter, which notes it on each frame."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(format="flt", sample_rate=rate, layout="mono")
-    meter = graph.add("ebur128", "framelog=quiet")
+    meter = graph.add("ebur128", "framelog=quiet:metadata=1")
     sink = graph.add("abuffersink")
     source.link_to(meter)
     meter.link_to(sink)
     graph.configure()
-    with av.logging.Capture() as lines:
-        previous = av.logging.get_level()
-        av.logging.set_level(av.logging.INFO)
-        try:
-            frame = av.AudioFrame.from_ndarray(samples[None, :], format="flt", layout="mono")
-            frame.sample_rate = rate
-            graph.push(frame)
-            graph.push(None)
-            for _ in frames(graph):
-                pass
-            del graph, source, meter, sink
-        finally:
-            av.logging.set_level(previous)
-    text = "".join(message for _, _, message in lines)
-    return float(re.findall(r"I:\s+(-?[\d.]+) LUFS", text)[-1])
+    frame = av.AudioFrame.from_ndarray(samples[None, :], format="flt", layout="mono")
+    frame.sample_rate = rate
+    graph.push(frame)
+    graph.push(None)
+    *_, last = frames(graph)
+    return float(last.metadata["lavfi.r128.I"])
 
 
-def frames(graph: av.filter.Graph) -> Iterator[object]:
+def frames(graph: av.filter.Graph) -> Iterator[Any]:
     while True:
         try:
             yield graph.pull()
