@@ -14,10 +14,10 @@ from gateway import guard, routes
 from gateway.rate_limit import RateLimit
 from gateway.settings import GatewaySettings
 from gateway.upstream_metrics import UpstreamMetrics
-from shared.clients.pool import UpstreamPool
-from shared.metrics import UPSTREAM_UP
-from shared.web.app import build_app, version
-from shared.web.middleware import PROBES
+from shared.core.metrics import UPSTREAM_UP
+from shared.http.client.pool import UpstreamPool
+from shared.http.server.app import build_app, version
+from shared.http.server.middleware import PROBES
 
 log = logging.getLogger(__name__)
 

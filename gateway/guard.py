@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 
 from gateway.settings import GatewaySettings
-from shared.errors import Forbidden
-from shared.settings import is_loopback
+from shared.core.errors import Forbidden
+from shared.core.settings import is_loopback
 
 _ALLOW_HEADERS = "Authorization, Content-Type, X-Request-ID"
 _EXPOSE_HEADERS = (

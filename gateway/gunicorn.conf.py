@@ -1,7 +1,7 @@
 """gunicorn -c gateway/gunicorn.conf.py 'gateway.app:create_app()'."""
 
 from gateway.settings import GatewaySettings
-from shared.gunicorn_base import serve
+from shared.http.server.gunicorn_base import serve
 
 _settings = GatewaySettings()
 globals().update(serve(_settings, _settings.port))

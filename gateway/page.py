@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Response
 
-from shared.errors import NotFound
+from shared.core.errors import NotFound
 
 _FOLDER = Path(__file__).with_name("static")
 _TYPES = {

@@ -12,9 +12,9 @@ import requests
 import urllib3
 from flask import Request, Response
 
-from shared.clients.pool import UpstreamPool
-from shared.errors import UpstreamUnavailable
-from shared.streaming import closing_after, prime
+from shared.core.errors import UpstreamUnavailable
+from shared.core.streaming import closing_after, prime
+from shared.http.client.pool import UpstreamPool
 
 SMALL_BODY = 1 << 20
 """Bodies up to this many bytes are held in memory; larger ones in a temporary file, so that a

@@ -10,8 +10,8 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from shared.errors import RateLimited
-from shared.web.auth import presented_token
+from shared.core.errors import RateLimited
+from shared.http.server.auth import presented_token
 
 
 class RateLimit:

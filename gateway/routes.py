@@ -11,12 +11,12 @@ from gateway.page import page_file
 from gateway.proxy import forward
 from gateway.settings import GatewaySettings
 from gateway.ws_relay import open_upstream, relay
-from shared.clients.pool import UpstreamPool
-from shared.errors import MeshError, UnknownModel
-from shared.schemas.gateway import MeshModels, MeshStatus
-from shared.schemas.speech import Model
-from shared.web.openapi import operation
-from shared.web.websocket import Socket, ws_route
+from shared.core.errors import MeshError, UnknownModel
+from shared.http.client.pool import UpstreamPool
+from shared.http.server.openapi import operation
+from shared.http.server.websocket import Socket, ws_route
+from shared.wire.gateway import MeshModels, MeshStatus
+from shared.wire.speech import Model
 
 HTTP_ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "/synthesize": ("tts", ("POST",)),

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import ServiceSettings, split_names
+from shared.core.settings import ServiceSettings, split_names
 
 Names = Annotated[tuple[str, ...], NoDecode]
 

@@ -16,9 +16,9 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from shared.clients.pool import UpstreamPool
-from shared.errors import UpstreamUnavailable
-from shared.metrics import UPSTREAM_METRICS_UP
+from shared.core.errors import UpstreamUnavailable
+from shared.core.metrics import UPSTREAM_METRICS_UP
+from shared.http.client.pool import UpstreamPool
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from urllib.parse import urlencode, urlsplit
 import websocket
 from simple_websocket import ConnectionClosed
 
-from shared.clients.pool import UpstreamPool
-from shared.errors import UpstreamUnavailable
-from shared.log import request_id
-from shared.web.websocket import Socket
+from shared.core.errors import UpstreamUnavailable
+from shared.core.log import request_id
+from shared.http.client.pool import UpstreamPool
+from shared.http.server.websocket import Socket
 
 log = logging.getLogger(__name__)
 

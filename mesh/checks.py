@@ -17,7 +17,7 @@ from mesh import ports
 from mesh.child import ServiceSpec
 from mesh.services import MEMBERS, Member, configured_models, load_settings, local_services, setting
 from mesh.supervisor import is_ready
-from shared.errors import MeshError
+from shared.core.errors import MeshError
 
 Verdict = Literal["ok", "note", "problem"]
 _MIB = 1 << 20
@@ -135,7 +135,7 @@ def _disk(names: list[str], home: Path) -> Finding:
 
 
 def _caches() -> Iterator[Finding]:
-    from shared.caches import open_cache
+    from shared.cache import open_cache
 
     settings = load_settings(MEMBERS[0])
     for variable, name in (("CACHE_URL", "result"), ("VOICE_CACHE_URL", "voice")):

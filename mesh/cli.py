@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from shared.errors import MeshError
+from shared.core.errors import MeshError
 
 COMMANDS = ("up", "say", "transcribe", "talk", "voices", "download", "doctor")
 _SHOWN_CHOICES = 60

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from mesh.environment import gateway_url, token_of, variables
-from shared.errors import UpstreamTimeout, UpstreamUnavailable
+from shared.core.errors import UpstreamTimeout, UpstreamUnavailable
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 600.0
@@ -59,7 +59,7 @@ class Connection:
         """
         import requests
 
-        from shared.clients.faults import fault_from_response
+        from shared.http.client.faults import fault_from_response
 
         session = requests.Session()
         session.trust_env = not self.is_local

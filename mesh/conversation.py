@@ -10,8 +10,8 @@ from typing import Any, Self
 import websocket
 
 from mesh.connection import CONNECT_TIMEOUT_S, Connection
-from shared.clients.faults import fault_from_body
-from shared.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
+from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
+from shared.http.client.faults import fault_from_body
 
 TURN_TIMEOUT_S = 300.0
 """A language model that has to be fetched or loaded first takes this long at worst."""

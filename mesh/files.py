@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 
 import click
 
-from shared.wav import HEADER_BYTES, UNKNOWN_SIZE
+from shared.audio.wav import HEADER_BYTES, UNKNOWN_SIZE
 
 _RIFF_SIZE_AT, _DATA_SIZE_AT = 4, 40
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mesh.child import ServiceSpec
-from shared.errors import InvalidRequest
+from shared.core.errors import InvalidRequest
 
 _HIGHEST_PORT = 65535
 LOOPBACK = "127.0.0.1"
@@ -134,15 +134,15 @@ def configured_models() -> list[str]:
 
 
 def _of_the_hub(settings: Any, variables: tuple[str, ...]) -> list[str]:
-    from shared.models.hub_catalogue import is_hub_name
+    from shared.models.hub.catalogue import is_hub_name
 
     named = [str(setting(settings, variable)) for variable in variables]
     return [name for name in named if is_hub_name(name) and not Path(name).exists()]
 
 
 def _whisper_of_the_hub(settings: Any) -> list[str]:
-    from shared.errors import UnknownModel
-    from shared.models.hub_catalogue import whisper_repository
+    from shared.core.errors import UnknownModel
+    from shared.models.hub.catalogue import whisper_repository
 
     name = str(setting(settings, "WHISPER_MODEL"))
     if Path(name).is_dir():

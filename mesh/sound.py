@@ -17,8 +17,8 @@ from typing import Any
 
 import click
 
-from shared.pcm import AudioFormat
-from shared.wav import HEADER_BYTES, wav_header
+from shared.audio.pcm import AudioFormat
+from shared.audio.wav import HEADER_BYTES, wav_header
 
 RECORD_RATE = 16_000
 """What speech recognition works at, Hz."""

@@ -1,4 +1,4 @@
-"""Makes ``tts_service/matching/kokoro_embeddings.npz``: how each voice sounds.
+"""Makes ``tts_service/voices/matching/kokoro_embeddings.npz``: how each voice sounds.
 
 Each voice speaks the calibration sentence; its speech is embedded and its pitch
 measured. Run it again when the model,
@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.models import locate
 from tts_service.engines.kokoro import KokoroEngine, build
-from tts_service.matching.matcher import EMBEDDINGS, sound_of
-from tts_service.matching.speaker_encoder import SpeakerEncoder
 from tts_service.settings import TtsSettings
+from tts_service.voices.matching.matcher import EMBEDDINGS, sound_of
+from tts_service.voices.matching.speaker_encoder import SpeakerEncoder
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ def default_text(field: FieldInfo) -> str:
 
 def settings_rows() -> Iterator[tuple[str, str, list[str], str, str]]:
     """(group, name, all names, default, description), each variable once."""
-    common = importlib.import_module("shared.settings").CommonSettings
+    common = importlib.import_module("shared.core.settings").CommonSettings
     groups: list[tuple[str, Any]] = [("all services", common)]
     for service, (module, cls, _) in SERVICES.items():
         groups.append((service, getattr(importlib.import_module(module), cls)))
@@ -153,7 +153,7 @@ def env_example() -> str:
 def compose_environment() -> str:
     """What docker-compose.yml passes on to each service: its variables, where they are set."""
     lines = ["# Passed on to the services where they are set."]
-    common = importlib.import_module("shared.settings").CommonSettings
+    common = importlib.import_module("shared.core.settings").CommonSettings
     models: list[tuple[str, Any]] = [("all", common)]
     models += [
         (service, getattr(importlib.import_module(module), cls))
@@ -179,7 +179,7 @@ def between(path: Path, begin: str, end: str, text: str) -> str:
 def openapi_files() -> Iterator[tuple[Path, str]]:
     """The specification of each service, and the gateway's from its own and those."""
     from gateway.routes import HTTP_ROUTES, WS_ROUTES
-    from shared.web.openapi import build_spec
+    from shared.http.server.openapi import build_spec
 
     specs: dict[str, dict[str, Any]] = {}
     for service, (module, cls, app_module) in SERVICES.items():

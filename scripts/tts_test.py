@@ -20,14 +20,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared.encode import encode
-from shared.errors import InvalidRequest, MeshError, UnknownVoice
-from tts_service.choice import Choice, Offer, Wish, choose
+from shared.audio.encode import encode
+from shared.core.errors import InvalidRequest, MeshError, UnknownVoice
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Reference, SynthesisRequest, TtsEngine
-from tts_service.languages import base, resolve
 from tts_service.settings import TtsSettings
-from tts_service.text_pieces import pieces_of
+from tts_service.synthesis.choice import Choice, Offer, Wish, choose
+from tts_service.synthesis.languages import base, resolve
+from tts_service.text.pieces import pieces_of
 
 ENGINES = ("hibari", "kokoro")
 TEXTS = {

@@ -9,16 +9,16 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 
-from shared.engine_host import EngineHost
-from shared.engines import remembering
-from shared.heap import steady_heap
-from shared.web.app import build_app
+from shared.core.heap import steady_heap
+from shared.engines.host import EngineHost
+from shared.engines.registry import remembering
+from shared.http.server.app import build_app
+from stt_service.api.openai_routes import openai_routes
+from stt_service.api.routes import speech_routes
 from stt_service.engines import REGISTRY
 from stt_service.engines.base import SttEngine
-from stt_service.openai_routes import openai_routes
-from stt_service.routes import speech_routes
-from stt_service.self_test import self_test
-from stt_service.service import TranscriptionService
+from stt_service.recognition.self_test import self_test
+from stt_service.recognition.service import TranscriptionService
 from stt_service.settings import SttSettings
 
 

@@ -1,6 +1,6 @@
 """gunicorn -c stt_service/gunicorn.conf.py 'stt_service.app:create_app()'."""
 
-from shared.gunicorn_base import serve
+from shared.http.server.gunicorn_base import serve
 from stt_service.settings import SttSettings
 
 _settings = SttSettings()

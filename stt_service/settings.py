@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import ServiceSettings, split_names
+from shared.core.settings import ServiceSettings, split_names
 
 
 class SttSettings(ServiceSettings):

@@ -8,22 +8,22 @@ from typing import Any
 
 from flask import Flask
 
-from shared.caches import open_cache
-from shared.engine_host import EngineHost
-from shared.engines import remembering
-from shared.heap import steady_heap
-from shared.web.app import build_app
-from tts_service import ws
-from tts_service.defaults import Defaults, DefaultsStore
+from shared.cache import open_cache
+from shared.core.heap import steady_heap
+from shared.engines.host import EngineHost
+from shared.engines.registry import remembering
+from shared.http.server.app import build_app
+from tts_service.api import ws
+from tts_service.api.openai_routes import openai_routes
+from tts_service.api.routes import speech_routes
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import TtsEngine
-from tts_service.openai_routes import openai_routes
-from tts_service.result_cache import NAME, ResultCache
-from tts_service.routes import speech_routes
-from tts_service.self_test import self_test
-from tts_service.service import SpeechService
 from tts_service.settings import TtsSettings
-from tts_service.voices_folder import VoicesFolder
+from tts_service.synthesis.result_cache import NAME, ResultCache
+from tts_service.synthesis.self_test import self_test
+from tts_service.synthesis.service import SpeechService
+from tts_service.voices.defaults import Defaults, DefaultsStore
+from tts_service.voices.folder import VoicesFolder
 
 
 def create_app(

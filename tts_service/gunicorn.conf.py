@@ -1,6 +1,6 @@
 """gunicorn's configuration of the speech synthesis service."""
 
-from shared.gunicorn_base import serve
+from shared.http.server.gunicorn_base import serve
 from tts_service.settings import TtsSettings
 
 _settings = TtsSettings()

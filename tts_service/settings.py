@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import ServiceSettings, split_names
-from tts_service.fish_settings import FishSettings
+from shared.core.settings import ServiceSettings, split_names
+from tts_service.engines.fish.settings import FishSettings
 
 
 class TtsSettings(FishSettings, ServiceSettings):

@@ -8,18 +8,18 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 
-from shared.clients.pool import UpstreamPool
-from shared.clients.stt import SttClient
-from shared.clients.tts import TtsClient
-from shared.engine_host import EngineHost
-from shared.heap import steady_heap
-from shared.web.app import build_app
+from shared.core.heap import steady_heap
+from shared.engines.host import EngineHost
+from shared.http.client.pool import UpstreamPool
+from shared.http.client.stt import SttClient
+from shared.http.client.tts import TtsClient
+from shared.http.server.app import build_app
 from voice_agent import ws
 from voice_agent.llm import REGISTRY
 from voice_agent.llm.base import LlmEngine, ReplyOptions
+from voice_agent.reply import Parts
 from voice_agent.routes import agent_routes
 from voice_agent.settings import AgentSettings
-from voice_agent.work import Parts
 
 
 def create_app(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.text import DEFAULT_FIRST_MAX_CHARS, IncrementalSplitter
+from shared.text.splitter import DEFAULT_FIRST_MAX_CHARS, IncrementalSplitter
 from voice_agent.speakable import SpeakableStream, speakable
 
 

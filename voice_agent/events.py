@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.errors import MeshError
-from shared.pcm import AudioFormat, Pcm16
+from shared.audio.pcm import AudioFormat, Pcm16
+from shared.core.errors import MeshError
 from voice_agent.llm_choice import Passed
 
 

@@ -1,6 +1,6 @@
 """gunicorn -c voice_agent/gunicorn.conf.py 'voice_agent.app:create_app()'."""
 
-from shared.gunicorn_base import serve
+from shared.http.server.gunicorn_base import serve
 from voice_agent.settings import AgentSettings
 
 _settings = AgentSettings()

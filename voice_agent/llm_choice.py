@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.engine_host import EngineHost
-from shared.errors import EngineFailure, MeshError, NotReady
-from shared.metrics import FALLBACKS
-from shared.streaming import close_quietly, closing_after
+from shared.core.errors import EngineFailure, MeshError, NotReady
+from shared.core.metrics import FALLBACKS
+from shared.core.streaming import close_quietly, closing_after
+from shared.engines.host import EngineHost
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
 _STATES = ("not reachable", "not loaded", "pulling", "could not pull")

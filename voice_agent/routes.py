@@ -8,21 +8,21 @@ from collections.abc import Iterator
 import numpy as np
 from flask import Blueprint, Response, jsonify, request
 
-from shared.engine_host import EngineHost
-from shared.errors import InvalidRequest, MeshError, NotReady
-from shared.schemas.agent import ConverseRequest, SpokenAnswer
-from shared.schemas.speech import Model, ModelList
-from shared.streaming import close_quietly, closing_after
-from shared.wav import wav_header
-from shared.web.openapi import operation
-from shared.web.parsing import query_and_form, validate
-from voice_agent.answers import Collected
+from shared.audio.wav import wav_header
+from shared.core.errors import InvalidRequest, MeshError, NotReady
+from shared.core.streaming import close_quietly, closing_after
+from shared.engines.host import EngineHost
+from shared.http.server.openapi import operation
+from shared.http.server.parsing import query_and_form, validate
+from shared.wire.agent import ConverseRequest, SpokenAnswer
+from shared.wire.speech import Model, ModelList
 from voice_agent.events import Audio, AudioBegins, Event, Fault, Heard
 from voice_agent.llm.base import LlmEngine
-from voice_agent.session import Conversation
+from voice_agent.memory import Conversation
+from voice_agent.reply import Parts
+from voice_agent.responses import Collected
 from voice_agent.settings import AgentSettings
 from voice_agent.turn import Question, run_turn
-from voice_agent.work import Parts
 
 _FIELDS = ("audio_file", "file", "audio")
 

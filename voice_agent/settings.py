@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import ServiceSettings, is_loopback, split_names
+from shared.core.settings import ServiceSettings, is_loopback, split_names
 
 Names = Annotated[tuple[str, ...], NoDecode]
 

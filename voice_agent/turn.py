@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.metrics import STAGE_LATENCY
+from shared.core.metrics import STAGE_LATENCY
 from voice_agent.events import Audio, AudioBegins, Ended, Event, Heard
-from voice_agent.session import Conversation
-from voice_agent.work import Parts, Work
+from voice_agent.memory import Conversation
+from voice_agent.reply import Parts, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.schemas.speech import Voice
+from shared.wire.speech import Voice
 
 _GENDERS = {
     "man": "male",

@@ -17,17 +17,17 @@ from typing import Any, TypeGuard
 from flask import Flask, request
 from simple_websocket import ConnectionClosed
 
-from shared.errors import InvalidRequest, MalformedRequest, MeshError, TooLarge
-from shared.log import request_id
-from shared.streaming import close_quietly
-from shared.web.faults import as_mesh_error
-from shared.web.websocket import Socket, ws_route
-from voice_agent.answers import Collected, stream_messages
+from shared.core.errors import InvalidRequest, MalformedRequest, MeshError, TooLarge
+from shared.core.log import request_id
+from shared.core.streaming import close_quietly
+from shared.http.server.faults import as_mesh_error
+from shared.http.server.websocket import Socket, ws_route
 from voice_agent.events import Event, Fault, ReplyWritten
-from voice_agent.session import Conversation
+from voice_agent.memory import Conversation
+from voice_agent.reply import Parts
+from voice_agent.responses import Collected, stream_messages
 from voice_agent.settings import AgentSettings
 from voice_agent.turn import Question, run_turn
-from voice_agent.work import Parts
 
 log = logging.getLogger(__name__)
 

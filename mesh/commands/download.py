@@ -12,9 +12,9 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from shared.errors import MeshError
+    from shared.core.errors import MeshError
     from shared.models.catalogue import ModelSpec
-    from shared.models.hub_catalogue import HubModel
+    from shared.models.hub.catalogue import HubModel
 
 _PASSING = frozenset({"hub_unreachable", "hub_failed", "fetch_failed"})
 """Codes of faults that are over some time; all others wait for a person."""
@@ -39,8 +39,8 @@ def command(names: tuple[str, ...], every: bool, listing: bool, keep_trying: boo
     """
     from rich.console import Console
 
+    from shared.core.settings import CommonSettings
     from shared.models import CATALOGUE
-    from shared.settings import CommonSettings
 
     home = CommonSettings().home
     if listing:
@@ -92,9 +92,9 @@ def _attempt(names: tuple[str, ...], home: Path, console: Console) -> dict[str, 
     """What could not be prepared, and why."""
     from mesh.display import ModelProgress
     from mesh.environment import is_offline, is_set, variables
-    from shared.errors import MeshError
+    from shared.core.errors import MeshError
     from shared.models import locate, prepare_all
-    from shared.models.hub_catalogue import COQUI_CONSENT
+    from shared.models.hub.catalogue import COQUI_CONSENT
 
     missing = []
     for name in names:
@@ -123,7 +123,7 @@ def _list(home: Path) -> None:
     from rich.table import Table
 
     from mesh.display import wide_console
-    from shared.errors import NotReady
+    from shared.core.errors import NotReady
     from shared.models import CATALOGUE, HUB, locate
 
     table = Table("name", "model", "MB", "licence", "commercial use", "state", box=None)

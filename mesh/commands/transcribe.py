@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mesh.connection import Connection, connected
-from shared.errors import MeshError, UpstreamUnavailable
+from shared.core.errors import MeshError, UpstreamUnavailable
 
 FORMATS = ("text", "json", "srt", "vtt", "verbose_json")
 

@@ -52,7 +52,7 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
     from mesh.environment import ROOT
     from mesh.services import configured_models, local_services, state_folder
     from mesh.supervisor import Pace, Supervisor
-    from shared.settings import CommonSettings
+    from shared.core.settings import CommonSettings
 
     # The services' own .env and voices folder are the repository's.
     os.chdir(ROOT)

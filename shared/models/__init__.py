@@ -1,8 +1,8 @@
 """Models from package registries and hubs: what there is, how it is prepared, where it lies."""
 
-from shared.models.assemble import ensure
+from shared.models.by_name import locate, prepare_all
 from shared.models.catalogue import CATALOGUE, EMBEDDED
-from shared.models.hub_catalogue import HUB
-from shared.models.prepare import locate, prepare_all
+from shared.models.hub.catalogue import HUB
+from shared.models.packages.assemble import ensure
 
 __all__ = ["CATALOGUE", "EMBEDDED", "HUB", "ensure", "locate", "prepare_all"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.errors import UnknownModel
+from shared.core.errors import UnknownModel
 
 Progress = Callable[[str, str, int, int], None]
 """Called with (model, what is being done, bytes done, bytes in all) from any thread."""

@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
-from shared.disk import is_full
-from shared.errors import ModelDamaged, NotReady
-from shared.models.turns import one_at_a_time
+from shared.core.disk import is_full
+from shared.core.errors import ModelDamaged, NotReady
+from shared.models.lock import one_at_a_time
 
 log = logging.getLogger(__name__)
 

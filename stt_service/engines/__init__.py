@@ -1,6 +1,6 @@
 """The recognisers there are, and what each needs."""
 
-from shared.engines import EngineEntry, EngineRegistry
+from shared.engines.registry import EngineEntry, EngineRegistry
 
 REGISTRY = EngineRegistry(
     {

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.engines import EngineSpec
-from shared.errors import InvalidRequest
-from shared.pcm import Float32
-from shared.schemas.transcription import Segment
+from shared.audio.pcm import Float32
+from shared.core.errors import InvalidRequest
+from shared.engines.registry import EngineSpec
+from shared.wire.transcription import Segment
 
 SAMPLE_RATE = 16_000
 """Hz; the rate of all audio that engines take."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from shared.engines import EngineSpec
-from shared.errors import EngineFailure
-from shared.pcm import Float32
-from shared.schemas.transcription import Segment, Word
+from shared.audio.pcm import Float32
+from shared.core.errors import EngineFailure
+from shared.engines.registry import EngineSpec
+from shared.wire.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
 
 

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from shared.batching import Batcher, Limits
-from shared.device import resolve_torch_device
-from shared.engines import EngineSpec
-from shared.errors import InvalidRequest, NotReady
-from shared.model_faults import OutOfMemory, noticing_full_memory
-from shared.models.hub_catalogue import licence_of
-from shared.pcm import Float32
-from shared.schemas.transcription import Segment, Word
+from shared.audio.pcm import Float32
+from shared.core.errors import InvalidRequest, NotReady
+from shared.engines.batching import Batcher, Limits
+from shared.engines.device import resolve_torch_device
+from shared.engines.model_faults import OutOfMemory, noticing_full_memory
+from shared.engines.registry import EngineSpec
+from shared.models.hub.catalogue import licence_of
+from shared.wire.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
 from stt_service.engines.voice_activity import SpeechDetector, level
 from stt_service.engines.windows import Lengths, Passage, passages
@@ -101,7 +101,7 @@ class ParakeetEngine(SttEngine):
         self.device = resolve_torch_device(self._settings.stt_device)
         from nemo.collections.asr.models import ASRModel
 
-        from shared.models.nemo_archive import restore
+        from shared.models.hub.nemo_archive import restore
 
         settings = self._settings
         model = restore(ASRModel, settings.parakeet_model, self.device, settings.home)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
 from stt_service.engines.base import SAMPLE_RATE
 from stt_service.engines.windows import Region
 

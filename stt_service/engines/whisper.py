@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from shared.device import resolve_device
-from shared.engines import EngineSpec
-from shared.errors import NotReady
-from shared.model_faults import as_mesh_errors
+from shared.audio.pcm import Float32
+from shared.core.errors import NotReady
+from shared.engines.device import resolve_device
+from shared.engines.model_faults import as_mesh_errors
+from shared.engines.registry import EngineSpec
 from shared.models import locate
-from shared.models.hub_catalogue import WHISPER_REPOSITORIES, licence_of, whisper_repository
-from shared.pcm import Float32
-from shared.schemas.transcription import Segment
+from shared.models.hub.catalogue import WHISPER_REPOSITORIES, licence_of, whisper_repository
+from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
 from stt_service.engines.voice_activity import SpeechDetector, level
 from stt_service.engines.whisper_batched import BatchedPath, grouped

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from shared.metrics import BATCH_RETRIES
-from shared.model_faults import OutOfMemory, noticing_full_memory
-from shared.pcm import Float32
-from shared.schemas.transcription import Segment
+from shared.audio.pcm import Float32
+from shared.core.metrics import BATCH_RETRIES
+from shared.engines.model_faults import OutOfMemory, noticing_full_memory
+from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.whisper_segment import as_segment
 from stt_service.engines.windows import Passage

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from shared.pcm import Float32
-from shared.schemas.transcription import Segment
+from shared.audio.pcm import Float32
+from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options
 
 LONGEST_S = 20.0

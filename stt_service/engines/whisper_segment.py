@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.schemas.transcription import Segment, Word
+from shared.wire.transcription import Segment, Word
 
 
 def as_segment(found: Any) -> Segment:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
 from stt_service.engines.base import SAMPLE_RATE
 
 Region = tuple[int, int]

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tts_service.normalize import normalize
+from tts_service.text.normalize import normalize
 
 _NOT_WORD = re.compile(r"[^\w]+|_")
 _DIGIT_RUN = re.compile(r"\d{3,}(?:[ ,.-]+\d+)*")

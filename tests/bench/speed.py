@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench import report
 from tests.bench.plot import bars
-from tts_service.loudness import integrated_lufs
+from tts_service.sound.loudness import integrated_lufs
 
 RATE = 24_000
 SPEECH = Path(os.environ.get("VOICEMESH_SPEECH", Path(__file__).parents[3] / "shared" / "speech"))

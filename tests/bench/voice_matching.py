@@ -14,10 +14,15 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.audio import decode
+from shared.audio.decode import decode
 from tests.bench import report
-from tts_service.matching.pitch import median_pitch
-from tts_service.matching.speaker_encoder import SAMPLE_RATE, mel_filters, spectrogram, speech_only
+from tts_service.voices.matching.pitch import median_pitch
+from tts_service.voices.matching.speaker_encoder import (
+    SAMPLE_RATE,
+    mel_filters,
+    spectrogram,
+    speech_only,
+)
 
 SPEECH = Path(os.environ.get("VOICEMESH_SPEECH", Path(__file__).parents[3] / "shared" / "speech"))
 METHOD = """

@@ -21,7 +21,7 @@ MODELS = {
 _SOUND = """
 import json
 from pathlib import Path
-from shared.models.assemble import BUNDLED
+from shared.models.packages.assemble import BUNDLED
 found = {}
 for folder in sorted(BUNDLED.glob("*")):
     recorded = json.loads((folder / "manifest.json").read_text())["files"]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from shared.errors import (
+from shared.core.errors import (
     EngineFailure,
     MeshError,
     NotReady,
@@ -22,7 +22,7 @@ from shared.errors import (
 from tests.little_server import LittleServer
 from voice_agent.llm import REGISTRY
 from voice_agent.llm.base import Message, ReplyOptions
-from voice_agent.session import Conversation
+from voice_agent.memory import Conversation
 from voice_agent.settings import AgentSettings
 
 ASK = [Message("system", "Answer briefly."), Message("user", "What is the capital of France?")]

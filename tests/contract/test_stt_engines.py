@@ -6,8 +6,8 @@ from itertools import zip_longest
 import numpy as np
 import pytest
 
-from shared.audio import decode, decode_stream
-from shared.errors import InvalidRequest
+from shared.audio.decode import decode, decode_stream
+from shared.core.errors import InvalidRequest
 from stt_service.engines import REGISTRY
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.settings import SttSettings

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from shared.errors import InvalidRequest
-from shared.pcm import PcmStream
+from shared.audio.pcm import PcmStream
+from shared.core.errors import InvalidRequest
 from tests.fish_server import KEY, FishServer
 from tts_service.app import create_app
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Piece, Reference, SynthesisRequest, TtsEngine
 from tts_service.engines.fake import FakeEngine
-from tts_service.loudness import integrated_lufs
 from tts_service.settings import TtsSettings
+from tts_service.sound.loudness import integrated_lufs
 
 BATCHING = frozenset({"nemo"})
 SENTENCES = (

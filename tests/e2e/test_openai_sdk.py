@@ -16,7 +16,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from shared.audio import RawFormat, decode
+from shared.audio.decode import RawFormat, decode
 
 pytestmark = [pytest.mark.e2e, pytest.mark.models]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.errors import InvalidRequest, ModelDamaged, NotReady, Overloaded
-from shared.metrics import BATCH_SIZE
+from shared.core.errors import InvalidRequest, ModelDamaged, NotReady, Overloaded
+from shared.core.metrics import BATCH_SIZE
 from tests.engines.speaking import request, say, say_at_once
 
 torch = pytest.importorskip("torch")

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from shared.audio import decode
-from shared.errors import InvalidRequest, NotReady
+from shared.audio.decode import decode
+from shared.core.errors import InvalidRequest, NotReady
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.voice_activity import SpeechDetector
 from stt_service.engines.windows import passages

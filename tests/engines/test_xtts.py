@@ -9,15 +9,15 @@ import wave
 import numpy as np
 import pytest
 
-from shared.errors import InvalidRequest, ModelDamaged, NotReady, Overloaded, UnsupportedMedia
+from shared.core.errors import InvalidRequest, ModelDamaged, NotReady, Overloaded, UnsupportedMedia
 from tests.engines.speaking import request, say, say_at_once
 from tts_service.engines.base import Reference
-from tts_service.engines.xtts_text import parts_of
+from tts_service.engines.xtts.text import parts_of
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("TTS")
 
-from tts_service.engines.xtts import build  # noqa: E402
+from tts_service.engines.xtts.engine import build  # noqa: E402
 from tts_service.settings import TtsSettings  # noqa: E402
 
 

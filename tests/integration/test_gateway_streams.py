@@ -17,9 +17,9 @@ import websocket
 from flask import Flask
 from werkzeug.serving import make_server
 
-from shared.settings import CommonSettings
-from shared.web.app import build_app
-from shared.web.websocket import ws_route
+from shared.core.settings import CommonSettings
+from shared.http.server.app import build_app
+from shared.http.server.websocket import ws_route
 from tests.unit.gateway.conftest import DEAD, Service
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,14 +17,14 @@ from tests.ports import free_ports
 ROOT = Path(__file__).resolve().parents[2]
 
 CONFIG = """
-from shared.gunicorn_base import serve
-from shared.settings import CommonSettings
+from shared.http.server.gunicorn_base import serve
+from shared.core.settings import CommonSettings
 
 globals().update(serve(CommonSettings(), {port}))
 """
 APP = """
 import os
-from shared import lost_device
+from shared.engines import lost_device
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/lose":

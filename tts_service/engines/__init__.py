@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from shared.engines import EngineEntry, EngineRegistry
+from shared.engines.registry import EngineEntry, EngineRegistry
 
 REGISTRY = EngineRegistry(
     MappingProxyType(
@@ -13,10 +13,12 @@ REGISTRY = EngineRegistry(
                 "tts_service.engines.hibari", ("hibari", "onnxruntime"), "hibari"
             ),
             "kokoro": EngineEntry("tts_service.engines.kokoro", ("onnxruntime",), "kokoro"),
-            "xtts": EngineEntry("tts_service.engines.xtts", ("TTS", "torch", "torchaudio"), "xtts"),
+            "xtts": EngineEntry(
+                "tts_service.engines.xtts.engine", ("TTS", "torch", "torchaudio"), "xtts"
+            ),
             "nemo": EngineEntry("tts_service.engines.nemo", ("nemo", "torch"), "nemo-tts"),
-            "fish-api": EngineEntry("tts_service.engines.fish_api", ("ormsgpack",), "fish"),
-            "fish-local": EngineEntry("tts_service.engines.fish_local", ("ormsgpack",), "fish"),
+            "fish-api": EngineEntry("tts_service.engines.fish.api", ("ormsgpack",), "fish"),
+            "fish-local": EngineEntry("tts_service.engines.fish.local", ("ormsgpack",), "fish"),
             "fake": EngineEntry("tts_service.engines.fake", (), "dev"),
         }
     )

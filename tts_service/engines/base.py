@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from shared.engines import EngineSpec
-from shared.errors import InvalidRequest
-from shared.pcm import PcmStream
+from shared.audio.pcm import PcmStream
+from shared.core.errors import InvalidRequest
+from shared.engines.registry import EngineSpec
 
 Gender = Literal["female", "male", "unknown"]
 

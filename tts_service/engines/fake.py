@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.engines import EngineSpec
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
+from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, PreparedVoice, Reference, SynthesisRequest
 from tts_service.engines.waveform import WaveformEngine
 

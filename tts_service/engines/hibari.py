@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.engines import EngineSpec
-from shared.errors import NotReady
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
+from shared.core.errors import NotReady
+from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender, SynthesisRequest
 from tts_service.engines.onnx import CompactSession
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
-from tts_service.loudness import CALIBRATION, gain_for, integrated_lufs
+from tts_service.sound.loudness import CALIBRATION, gain_for, integrated_lufs
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
@@ -125,7 +125,7 @@ class HibariEngine(WaveformEngine):
 
     def _run(self, voice: EngineVoice, text: str, speed: float) -> Iterator[Float32]:
         # The same transcriber as the package's own, which would be a second copy of its lexicon.
-        from tts_service.g2p import phonemize
+        from tts_service.text.g2p import phonemize
 
         model = self._models[voice.id]
         for phonemes in split_phonemes(phonemize(text, voice.language)):

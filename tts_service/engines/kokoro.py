@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.caches.embeddings import EmbeddingCache
-from shared.caches.memory import MemoryCache
-from shared.engines import EngineSpec
-from shared.errors import MeshError, ModelDamaged, NotReady
-from shared.models.manifest import read_manifest
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
+from shared.cache.embeddings import EmbeddingCache
+from shared.cache.memory import MemoryCache
+from shared.core.errors import MeshError, ModelDamaged, NotReady
+from shared.engines.registry import EngineSpec
+from shared.models.packages.manifest import read_manifest
 from tts_service.engines.base import (
     EngineVoice,
     Gender,
@@ -29,12 +29,12 @@ from tts_service.engines.base import (
 from tts_service.engines.onnx import CompactSession
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
-from tts_service.languages import base
-from tts_service.loudness import gain_for, integrated_lufs
+from tts_service.sound.loudness import gain_for, integrated_lufs
+from tts_service.synthesis.languages import base
 
 if TYPE_CHECKING:
-    from tts_service.matching import VoiceMatcher
     from tts_service.settings import TtsSettings
+    from tts_service.voices.matching import VoiceMatcher
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ _CALIBRATION_PHONEMES = (
 
 def build(settings: TtsSettings) -> KokoroEngine:
     """Registry entry point."""
-    from tts_service.voice_cache import open_voice_cache
+    from tts_service.voices.voice_cache import open_voice_cache
 
     return KokoroEngine(settings.home, settings.threads, voice_cache=open_voice_cache(settings))
 
@@ -97,7 +97,7 @@ class KokoroEngine(WaveformEngine):
     @property
     def spec(self) -> EngineSpec:
         """See :class:`TtsEngine`; its languages are those whose G2P is installed."""
-        from tts_service.g2p import available_languages
+        from tts_service.text.g2p import available_languages
 
         # The G2P names a language where all its regions sound alike to it.
         known = frozenset(available_languages())
@@ -117,7 +117,7 @@ class KokoroEngine(WaveformEngine):
 
     def language_hints(self) -> Mapping[str, str]:
         """Languages that there are voices for and whose G2P is not installed."""
-        from tts_service.g2p import phonemize
+        from tts_service.text.g2p import phonemize
 
         hints = {}
         for tag in sorted(frozenset(_LANGUAGE_OF_PREFIX.values()) - self.spec.languages):
@@ -148,7 +148,7 @@ class KokoroEngine(WaveformEngine):
 
     def warm_up(self) -> None:
         """One inference, and one word through the G2P of each language."""
-        from tts_service.g2p import phonemize
+        from tts_service.text.g2p import phonemize
 
         self._infer(_WARM_UP_PHONEMES, self._styles[_DEFAULTS[0]], 1.0)
         for language in sorted(self.spec.languages):
@@ -166,7 +166,7 @@ class KokoroEngine(WaveformEngine):
         return self._voices
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """Mix the built-in styles until they resemble ``reference``: ``tts_service.matching``."""
+        """Mix the built-in styles until they resemble ``reference`` (:mod:`.voices.matching`)."""
         with self._matcher_lock:
             if self._matcher is None:
                 self._matcher = self._build_matcher()
@@ -177,7 +177,7 @@ class KokoroEngine(WaveformEngine):
 
     def fingerprint(self) -> Mapping[str, object]:
         """Digests of model and styles, and the version of matching."""
-        from tts_service.matching.matcher import VERSION
+        from tts_service.voices.matching.matcher import VERSION
 
         return {"files": self._digests, "matching": VERSION}
 
@@ -199,8 +199,8 @@ class KokoroEngine(WaveformEngine):
 
     def _build_matcher(self) -> VoiceMatcher:
         from shared.models import locate
-        from tts_service.matching import VoiceMatcher
-        from tts_service.matching.speaker_encoder import SpeakerEncoder
+        from tts_service.voices.matching import VoiceMatcher
+        from tts_service.voices.matching.speaker_encoder import SpeakerEncoder
 
         encoder = SpeakerEncoder.load(locate("resemblyzer", self._home))
         return VoiceMatcher(self._styles, encoder, self._voice_cache, self.calibration_speech)
@@ -212,7 +212,7 @@ class KokoroEngine(WaveformEngine):
         return gain_for(self._lufs[voice])
 
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
-        from tts_service.g2p import phonemize
+        from tts_service.text.g2p import phonemize
 
         style = (
             request.prepared.data

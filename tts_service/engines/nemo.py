@@ -1,6 +1,6 @@
 """NVIDIA NeMo: FastPitch makes a mel spectrogram of text, HiFiGAN a waveform of it.
 
-Sentences of concurrent requests go through both models in one batch (:mod:`shared.batching`).
+Sentences of concurrent requests share a batch in both models (:mod:`shared.engines.batching`).
 NeMo's own ``generate_spectrogram`` knows one pace per call and no pitch, so that the module's
 ``infer`` is used: it takes both per item. Text arrives normalised, so NeMo's text normaliser,
 which costs some 40 s of processor time at its first use, is not used.
@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.batching import Batcher, Limits
-from shared.device import resolve_torch_device
-from shared.engines import EngineSpec
-from shared.errors import NotReady
-from shared.model_faults import noticing_full_memory
-from shared.models.hub_catalogue import licence_of
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
+from shared.core.errors import NotReady
+from shared.engines.batching import Batcher, Limits
+from shared.engines.device import resolve_torch_device
+from shared.engines.model_faults import noticing_full_memory
+from shared.engines.registry import EngineSpec
+from shared.models.hub.catalogue import licence_of
 from tts_service.engines.base import EngineVoice, SynthesisRequest
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
-from tts_service.loudness import CALIBRATION, gain_for, integrated_lufs
+from tts_service.sound.loudness import CALIBRATION, gain_for, integrated_lufs
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
@@ -102,8 +102,8 @@ class NemoEngine(WaveformEngine):
         self.device = resolve_torch_device(self._settings.tts_device)
         from nemo.collections.tts.models import FastPitchModel, HifiGanModel
 
+        from shared.models.hub.nemo_archive import archive_of, restore
         from shared.models.identity import identity_of
-        from shared.models.nemo_archive import archive_of, restore
 
         settings, home = self._settings, self._settings.home
         self._weights = [identity_of(archive_of(name, home)) for name in self._names]

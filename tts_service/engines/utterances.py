@@ -8,13 +8,13 @@ from contextlib import closing
 
 import numpy as np
 
-from shared.errors import InvalidRequest, MeshError
-from shared.model_faults import model_failure
-from shared.pcm import AudioFormat, Float32, Pcm16, PcmStream
+from shared.audio.pcm import AudioFormat, Float32, Pcm16, PcmStream
+from shared.core.errors import InvalidRequest, MeshError
+from shared.engines.model_faults import model_failure
 from tts_service.engines.base import SynthesisRequest, TtsEngine
-from tts_service.joins import LEAD_S, silence
-from tts_service.loudness import to_pcm16
-from tts_service.tempo import share_speed
+from tts_service.sound.joins import LEAD_S, silence
+from tts_service.sound.loudness import to_pcm16
+from tts_service.sound.tempo import share_speed
 
 
 class UtteranceEngine(TtsEngine):

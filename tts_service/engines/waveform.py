@@ -7,12 +7,12 @@ from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 
-from shared.errors import EngineFailure
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
+from shared.core.errors import EngineFailure
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.utterances import UtteranceEngine
-from tts_service.joins import fade, trim
-from tts_service.tempo import stretch
+from tts_service.sound.joins import fade, trim
+from tts_service.sound.tempo import stretch
 
 
 class WaveformEngine(UtteranceEngine):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.engines import EngineSpec
+from shared.engines.registry import EngineSpec
 
 Role = Literal["system", "user", "assistant"]
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.engines import EngineSpec
-from shared.errors import EngineFailure, NotReady
+from shared.core.errors import EngineFailure, NotReady
+from shared.engines.registry import EngineSpec
 from shared.models import locate
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 from voice_agent.llm.fitting import shortened

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared.engines import EngineSpec
-from shared.errors import MeshError
+from shared.core.errors import MeshError
+from shared.engines.registry import EngineSpec
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
 

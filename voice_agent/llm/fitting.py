@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.errors import TooLarge
+from shared.core.errors import TooLarge
 from voice_agent.llm.base import Message
 
 BYTES_PER_TOKEN = 2

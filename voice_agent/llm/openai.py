@@ -8,14 +8,14 @@ from typing import Any
 
 import requests
 
-from shared.engines import EngineSpec
-from shared.errors import (
+from shared.core.errors import (
     EngineFailure,
     NotReady,
     UnknownModel,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from shared.engines.registry import EngineSpec
 from voice_agent.llm.address import is_near
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 from voice_agent.settings import AgentSettings

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shared.engine_host import EngineHost
-from shared.errors import MeshError
-from shared.metrics import BATCH_SIZE
+from shared.core.errors import MeshError
+from shared.core.metrics import BATCH_SIZE
+from shared.engines.host import EngineHost
 
 ROOMY = {"queue_limit": 64, "queue_timeout_s": 600.0}
 """Settings with which nobody is refused: waiting is what is measured."""

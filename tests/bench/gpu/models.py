@@ -62,9 +62,9 @@ def given(model: Model) -> Iterator[None]:
 
     with ExitStack() as patches:
         if model.nemo:
-            patches.enter_context(patch("shared.models.nemo_archive.restore", restore))
+            patches.enter_context(patch("shared.models.hub.nemo_archive.restore", restore))
         if model.xtts is not None:
-            patches.enter_context(patch("tts_service.engines.xtts_model.load_model", load_model))
+            patches.enter_context(patch("tts_service.engines.xtts.model.load_model", load_model))
         yield
 
 

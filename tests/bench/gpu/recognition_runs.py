@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
 from tests.bench.gpu import device
 from tests.bench.gpu.clients import Answer, Load, run
 from tests.bench.gpu.hosting import ROOMY, Batches, Unavailable, hosted, require

@@ -63,8 +63,8 @@ def nemo(plan: Plan, folder: Path) -> dict[str, Any]:
 def xtts(plan: Plan, folder: Path) -> dict[str, Any]:
     """XTTS: one stream after the other has the model, part by part."""
     from tts_service.engines import REGISTRY
-    from tts_service.engines.xtts import XttsEngine
-    from tts_service.voice_cache import open_voice_cache
+    from tts_service.engines.xtts.engine import XttsEngine
+    from tts_service.voices.voice_cache import open_voice_cache
 
     require(REGISTRY, "xtts")
     model = _tiny_xtts(folder) if plan.tiny else _real_xtts(folder)

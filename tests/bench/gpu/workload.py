@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.pcm import Float32
+from shared.audio.pcm import Float32
 
 RATE = 16_000
 CLAUSES = (

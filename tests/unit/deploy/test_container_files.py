@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mesh.services import MEMBERS, configured_models, local_services
-from shared.settings import CommonSettings
+from shared.core.settings import CommonSettings
 from tests.conftest import REPOSITORY
 
 SERVICE_OF = {"gateway": "gateway", "tts": "tts", "stt": "stt", "agent": "voice-agent"}

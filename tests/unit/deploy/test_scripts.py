@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from shared.models import CATALOGUE, assemble, manifest
+from shared.models import CATALOGUE
+from shared.models.packages import assemble, manifest
 from tests.conftest import REPOSITORY
 from tests.unit.shared.test_models import FakeRegistry, spec
 

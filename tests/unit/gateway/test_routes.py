@@ -11,8 +11,8 @@ import pytest
 from gateway.guard import host_name, is_foreign
 from gateway.routes import HTTP_ROUTES
 from gateway.settings import GatewaySettings
-from shared.schemas.gateway import MeshModels, MeshStatus
-from shared.schemas.probes import Liveness, Readiness
+from shared.wire.gateway import MeshModels, MeshStatus
+from shared.wire.probes import Liveness, Readiness
 from tests.unit.gateway.conftest import DEAD, send
 
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import upstream_metrics
 from gateway.upstream_metrics import UpstreamMetrics
-from shared.clients.pool import UpstreamPool
+from shared.http.client.pool import UpstreamPool
 from tests.unit.gateway.conftest import DEAD, Service, send
 
 TEXT = b"""\

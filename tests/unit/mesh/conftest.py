@@ -17,9 +17,9 @@ from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from mesh.cli import group
-from shared.errors import MeshError, NotReady, Unauthorized, UnknownVoice, UnsupportedMedia
-from shared.pcm import AudioFormat
-from shared.wav import wav_header
+from shared.audio.pcm import AudioFormat
+from shared.audio.wav import wav_header
+from shared.core.errors import MeshError, NotReady, Unauthorized, UnknownVoice, UnsupportedMedia
 
 PORTS = {"PORT": "18000", "TTS_PORT": "15000", "STT_PORT": "15001", "AGENT_PORT": "15002"}
 TOKEN = "s3cret"

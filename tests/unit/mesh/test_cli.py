@@ -5,7 +5,7 @@ import pytest
 
 from mesh.cli import COMMANDS, describe
 from mesh.environment import gateway_url, is_offline, token_of, variables
-from shared.errors import MeshError, Overloaded, UnknownVoice
+from shared.core.errors import MeshError, Overloaded, UnknownVoice
 
 
 def test_help_lists_every_command(mesh):

@@ -3,7 +3,7 @@
 import pytest
 
 from mesh import checks
-from shared.errors import ModelDamaged, NotReady
+from shared.core.errors import ModelDamaged, NotReady
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 

@@ -8,8 +8,8 @@ import types
 import pytest
 
 from mesh import sound
-from shared.pcm import AudioFormat
-from shared.wav import HEADER_BYTES, wav_header
+from shared.audio.pcm import AudioFormat
+from shared.audio.wav import HEADER_BYTES, wav_header
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from mesh import sound
 from mesh.connection import Connection
 from mesh.conversation import Conversation
-from shared.errors import MeshError, UpstreamUnavailable
+from shared.core.errors import MeshError, UpstreamUnavailable
 from tests.unit.mesh.conftest import SAMPLES
 
 

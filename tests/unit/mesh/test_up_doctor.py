@@ -8,7 +8,7 @@ import pytest
 from mesh import checks, ports, services
 from mesh.child import ServiceSpec
 from mesh.commands import up
-from shared.errors import InvalidRequest
+from shared.core.errors import InvalidRequest
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -213,7 +213,7 @@ def test_wrong_settings_come_first(mesh, monkeypatch):
 
 def test_engines_that_are_unknown_or_not_installed(monkeypatch):
     monkeypatch.setenv("TTS_ENGINES", "hibari,sing")
-    monkeypatch.setattr("shared.engines.find_spec", lambda _: None)
+    monkeypatch.setattr("shared.engines.registry.find_spec", lambda _: None)
     hibari, sing = checks._engines(services.MEMBERS[0])
     assert hibari.verdict == sing.verdict == "problem"
     assert "hibari" in hibari.text
@@ -223,7 +223,7 @@ def test_engines_that_are_unknown_or_not_installed(monkeypatch):
 
 def test_an_engine_without_wheels_for_this_python_is_said(monkeypatch):
     monkeypatch.setenv("TTS_ENGINES", "nemo")
-    monkeypatch.setattr("shared.engines.find_spec", lambda _: None)
+    monkeypatch.setattr("shared.engines.registry.find_spec", lambda _: None)
     monkeypatch.setattr(checks.sys, "version_info", (3, 13, 0))
     (nemo,) = checks._engines(services.MEMBERS[0])
     assert "no wheel for a Python above 3.12" in nemo.text
@@ -252,7 +252,7 @@ def test_caches_of_the_doctor(monkeypatch):
     assert [finding.text for finding in checks._caches()] == ["none", "disk"]
     monkeypatch.setenv("CACHE_URL", "tape:")
     monkeypatch.setenv("VOICE_CACHE_URL", "redis://:secret@host/0")
-    monkeypatch.setattr("shared.caches.find_spec", lambda name: None if name == "redis" else name)
+    monkeypatch.setattr("shared.cache.find_spec", lambda name: None if name == "redis" else name)
     unknown, missing = checks._caches()
     assert unknown.verdict == missing.verdict == "problem"
     assert "disk:" in unknown.text

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from shared.errors import NotReady
+from shared.core.errors import NotReady
 from tts_service.engines import fake
 from tts_service.engines.fake import FakeEngine
 

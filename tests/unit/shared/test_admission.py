@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from shared.admission import Admission
-from shared.errors import Overloaded
+from shared.core.errors import Overloaded
+from shared.engines.admission import Admission
 
 
 def make(concurrency=1, queue_limit=2, timeout=5.0):

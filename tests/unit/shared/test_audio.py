@@ -8,13 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from shared.audio import decode, decode_channels, decode_stream
-from shared.audio_source import AudioSource, RawFormat, raw_format_of
-from shared.encode import Container, encode, encode_stream
-from shared.errors import InvalidRequest, MeshError, TooLarge, UnsupportedMedia
-from shared.pcm import AudioFormat, Float32
-from shared.samples import float_to_pcm16
-from shared.wav import wav_header
+from shared.audio.decode import decode, decode_channels, decode_stream
+from shared.audio.encode import Container, encode, encode_stream
+from shared.audio.pcm import AudioFormat, Float32
+from shared.audio.samples import float_to_pcm16
+from shared.audio.source import AudioSource, RawFormat, raw_format_of
+from shared.audio.wav import wav_header
+from shared.core.errors import InvalidRequest, MeshError, TooLarge, UnsupportedMedia
 
 RATE = 16_000
 LIMIT = 120.0

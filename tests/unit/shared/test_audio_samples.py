@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from shared.downmix import ChannelStatistics
-from shared.errors import EngineFailure
-from shared.pcm import Float32
-from shared.samples import Resampler, float_to_pcm16, pcm16_to_float, resample
+from shared.audio.downmix import ChannelStatistics
+from shared.audio.pcm import Float32
+from shared.audio.samples import Resampler, float_to_pcm16, pcm16_to_float, resample
+from shared.core.errors import EngineFailure
 
 
 def sine(rate: int, seconds: float = 1.0, hertz: float = 440.0) -> Float32:

@@ -6,12 +6,12 @@ import weakref
 
 import pytest
 
-from shared import batching
-from shared.batching import Batcher, Limits, choose
-from shared.cancellation import watching
-from shared.errors import ClientGone, EngineFailure, NotReady, Overloaded
-from shared.metrics import BATCH_RETRIES, QUEUE_LEFT
-from shared.model_faults import OutOfMemory, noticing_full_memory
+from shared.core.cancellation import watching
+from shared.core.errors import ClientGone, EngineFailure, NotReady, Overloaded
+from shared.core.metrics import BATCH_RETRIES, QUEUE_LEFT
+from shared.engines import batching
+from shared.engines.batching import Batcher, Limits, choose
+from shared.engines.model_faults import OutOfMemory, noticing_full_memory
 
 WIDE = Limits(items=8, padded=10_000, patience_s=0.0)
 

@@ -23,18 +23,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared import caches
-from shared.cache import Cache, cache_key
-from shared.caches import open_cache
-from shared.caches.disk import DiskCache
-from shared.caches.embeddings import EmbeddingCache
-from shared.caches.guard import GuardedCache
-from shared.caches.memory import MemoryCache
-from shared.caches.objects import ObjectCache
-from shared.caches.redis_server import RedisCache
-from shared.caches.tiered import TieredCache
-from shared.clients.breaker import CircuitBreaker
-from shared.errors import InvalidRequest, NotReady
+from shared import cache as caches
+from shared.cache import open_cache
+from shared.cache.base import Cache, cache_key
+from shared.cache.disk import DiskCache
+from shared.cache.embeddings import EmbeddingCache
+from shared.cache.guard import GuardedCache
+from shared.cache.memory import MemoryCache
+from shared.cache.objects import ObjectCache
+from shared.cache.redis import RedisCache
+from shared.cache.tiered import TieredCache
+from shared.core.breaker import CircuitBreaker
+from shared.core.errors import InvalidRequest, NotReady
 
 KEY, OTHER = cache_key(n=1), cache_key(n=2)
 MIB = 1 << 20
@@ -268,7 +268,7 @@ def test_a_busy_folder_is_not_emptied(tmp_path: Path, monkeypatch: pytest.Monkey
         raise sqlite3.OperationalError("database is locked")
 
     (tmp_path / "cache.db").write_bytes(b"")
-    monkeypatch.setattr("shared.caches.disk.Store", busy)
+    monkeypatch.setattr("shared.cache.disk.Store", busy)
     with pytest.raises(sqlite3.OperationalError):
         DiskCache(tmp_path, MIB)
     assert (tmp_path / "cache.db").exists()
@@ -510,7 +510,7 @@ class TestGuard:
     def test_closing_does_not_wait_for_a_hung_call(
         self, guarded: Callable[..., GuardedCache], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shared.caches.guard._CLOSE_S", 0.05)
+        monkeypatch.setattr("shared.cache.guard._CLOSE_S", 0.05)
         store = Flaky()
         store.gate = threading.Event()
         cache = guarded(lambda: store, get_s=0.01)

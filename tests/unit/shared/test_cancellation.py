@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from shared.admission import Admission
-from shared.cancellation import client_is_gone, watching
-from shared.errors import ClientGone
-from shared.metrics import QUEUE_LEFT
-from shared.web.faults import OUTCOME
-from shared.web.middleware import Middleware, has_closed
+from shared.core.cancellation import client_is_gone, watching
+from shared.core.errors import ClientGone
+from shared.core.metrics import QUEUE_LEFT
+from shared.engines.admission import Admission
+from shared.http.server.faults import OUTCOME
+from shared.http.server.middleware import Middleware, has_closed
 
 
 @pytest.fixture

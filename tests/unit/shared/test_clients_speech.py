@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import urllib3
 
-from shared.clients.stt import SttClient
-from shared.clients.tts import TtsClient
-from shared.errors import Overloaded, UnknownVoice, UpstreamUnavailable
+from shared.core.errors import Overloaded, UnknownVoice, UpstreamUnavailable
+from shared.http.client.stt import SttClient
+from shared.http.client.tts import TtsClient
 
 
 class FakeResponse:

@@ -5,9 +5,9 @@ import types
 
 import pytest
 
-from shared import device
-from shared.device import first_line, is_out_of_memory, resolve_device
-from shared.errors import NotReady
+from shared.core.errors import NotReady
+from shared.engines import device
+from shared.engines.device import first_line, is_out_of_memory, resolve_device
 
 
 @pytest.mark.parametrize(

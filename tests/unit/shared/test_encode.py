@@ -4,10 +4,10 @@ import av
 import numpy as np
 import pytest
 
-from shared.audio import decode, decode_stream
-from shared.audio_source import RawFormat
-from shared.encode import MIME, Container, encode, encode_stream
-from shared.pcm import AudioFormat, Pcm16
+from shared.audio.decode import decode, decode_stream
+from shared.audio.encode import MIME, Container, encode, encode_stream
+from shared.audio.pcm import AudioFormat, Pcm16
+from shared.audio.source import RawFormat
 
 CONTAINERS: list[Container] = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
 LOSSLESS = {"flac", "wav", "pcm"}

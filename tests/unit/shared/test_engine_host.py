@@ -5,11 +5,12 @@ import threading
 import pytest
 from prometheus_client import REGISTRY
 
-from shared import engine_host, lost_device
-from shared.engine_host import EngineHost
-from shared.engines import EngineEntry, EngineRegistry, EngineSpec
-from shared.errors import NotReady, Overloaded, UnknownModel
-from shared.model_faults import model_failure
+from shared.core.errors import NotReady, Overloaded, UnknownModel
+from shared.engines import host as engine_host
+from shared.engines import lost_device
+from shared.engines.host import EngineHost
+from shared.engines.model_faults import model_failure
+from shared.engines.registry import EngineEntry, EngineRegistry, EngineSpec
 
 
 class FakeEngine:

@@ -8,9 +8,9 @@ import types
 
 import pytest
 
-from shared import gpu
-from shared.gpu import find_gpu
-from shared.metrics import GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION
+from shared.core.metrics import GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION
+from shared.engines import gpu
+from shared.engines.gpu import find_gpu
 
 GAUGES = (GPU_MEMORY, GPU_MEMORY_TOTAL, GPU_UTILISATION)
 

@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import InvalidRequest, ModelDamaged, NotReady, UnknownModel
-from shared.models import hub, hub_fetch, locate, prepare_all, turns
-from shared.models.hub_catalogue import (
+from shared.core.errors import InvalidRequest, ModelDamaged, NotReady, UnknownModel
+from shared.models import locate, prepare_all
+from shared.models import lock as turns
+from shared.models.hub import fetch as hub_fetch
+from shared.models.hub import prepare as hub
+from shared.models.hub.catalogue import (
     HUB,
     WHISPER_REPOSITORIES,
     hub_model,
@@ -387,7 +390,7 @@ class TestTwoAtOnce:
         fake_hub.cut_after, fake_hub.hold = 2_000_000, threading.Event()
         program = (
             "import sys; from pathlib import Path; from huggingface_hub import constants; "
-            "constants.DOWNLOAD_CHUNK_SIZE = 65536; from shared.models import hub; "
+            "constants.DOWNLOAD_CHUNK_SIZE = 65536; from shared.models.hub import prepare as hub; "
             f"hub.ensure({TINY!r}, Path(sys.argv[1]))"
         )
         environment = {**os.environ, "HF_ENDPOINT": fake_hub.url}

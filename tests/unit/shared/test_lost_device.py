@@ -5,9 +5,9 @@ import types
 
 import pytest
 
-from shared import lost_device
-from shared.errors import EngineFailure
-from shared.model_faults import model_failure
+from shared.core.errors import EngineFailure
+from shared.engines import lost_device
+from shared.engines.model_faults import model_failure
 
 
 class AcceleratorError(RuntimeError):

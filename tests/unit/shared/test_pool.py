@@ -8,11 +8,9 @@ from io import BytesIO
 import pytest
 import requests
 
-from shared.cancellation import watching
-from shared.clients.breaker import CircuitBreaker
-from shared.clients.faults import fault_from_body
-from shared.clients.pool import UpstreamPool
-from shared.errors import (
+from shared.core.breaker import CircuitBreaker
+from shared.core.cancellation import watching
+from shared.core.errors import (
     ClientGone,
     EngineFailure,
     InvalidRequest,
@@ -21,7 +19,9 @@ from shared.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from shared.log import request_id
+from shared.core.log import request_id
+from shared.http.client.faults import fault_from_body
+from shared.http.client.pool import UpstreamPool
 from tests.little_server import LittleServer
 
 

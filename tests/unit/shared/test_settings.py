@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 import shared
 from gateway.settings import GatewaySettings
-from shared.settings import CommonSettings, is_loopback, split_names
+from shared.core.settings import CommonSettings, is_loopback, split_names
 from stt_service.settings import SttSettings
 from tts_service.settings import TtsSettings
 from voice_agent.settings import AgentSettings

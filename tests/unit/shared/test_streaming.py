@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.pcm import AudioFormat, PcmStream
-from shared.streaming import chunked, closing_after, prime, prime_pcm
+from shared.audio.pcm import AudioFormat, PcmStream
+from shared.core.streaming import chunked, closing_after, prime, prime_pcm
 
 
 class Source:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.text import IncrementalSplitter, clauses, split_sentences
+from shared.text.splitter import IncrementalSplitter, clauses, split_sentences
 
 # (language, sentences): joined by a space, each must come back as it is.
 SENTENCES = [

@@ -12,9 +12,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from shared.errors import ModelDamaged, NotReady
+from shared.core.errors import ModelDamaged, NotReady
 from shared.models import unpacking
-from shared.models.nemo_archive import restore
+from shared.models.hub.nemo_archive import restore
 from shared.models.unpacking import FOLDER, unpacked
 
 

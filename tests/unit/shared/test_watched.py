@@ -12,9 +12,9 @@ import pytest
 import requests
 import trustme
 
-from shared.cancellation import watching
-from shared.clients.watched import WatchedAdapter
-from shared.errors import ClientGone
+from shared.core.cancellation import watching
+from shared.core.errors import ClientGone
+from shared.http.client.watched import WatchedAdapter
 from tests.little_server import LittleServer
 
 Start = Callable[[Callable[[BaseHTTPRequestHandler], None]], str]

@@ -4,8 +4,8 @@ import wave
 import numpy as np
 import pytest
 
-from shared.pcm import AudioFormat
-from shared.wav import HEADER_BYTES, UNKNOWN_SIZE, WavCheck, check_wav, wav_header
+from shared.audio.pcm import AudioFormat
+from shared.audio.wav import HEADER_BYTES, UNKNOWN_SIZE, WavCheck, check_wav, wav_header
 
 FORMAT = AudioFormat(22_050)
 

@@ -8,12 +8,12 @@ import pytest
 from flask import Response, abort
 from pydantic import BaseModel, Field
 
-from shared import errors
-from shared.metrics import STREAMS
-from shared.settings import CommonSettings
-from shared.web.app import build_app, current_request_id
-from shared.web.openapi import operation
-from shared.web.parsing import parse_body
+from shared.core import errors
+from shared.core.metrics import STREAMS
+from shared.core.settings import CommonSettings
+from shared.http.server.app import build_app, current_request_id
+from shared.http.server.openapi import operation
+from shared.http.server.parsing import parse_body
 
 
 class Order(BaseModel):

@@ -8,10 +8,10 @@ import pytest
 import websocket
 from werkzeug.serving import make_server
 
-from shared.errors import UnknownVoice
-from shared.settings import CommonSettings
-from shared.web.app import build_app
-from shared.web.websocket import ws_route
+from shared.core.errors import UnknownVoice
+from shared.core.settings import CommonSettings
+from shared.http.server.app import build_app
+from shared.http.server.websocket import ws_route
 
 
 @pytest.fixture

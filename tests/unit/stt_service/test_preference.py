@@ -9,18 +9,18 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.engine_host import EngineHost
-from shared.engines import remembering
-from shared.errors import (
+from shared.core.errors import (
     EngineFailure,
     InvalidRequest,
     NotReady,
     Overloaded,
     UpstreamTimeout,
 )
+from shared.engines.host import EngineHost
+from shared.engines.registry import remembering
 from stt_service.engines.base import Options
 from stt_service.engines.fake import FakeStt
-from stt_service.service import Job, TranscriptionService
+from stt_service.recognition.service import Job, TranscriptionService
 from tests.engine_faults import ENGINE_FAULTS
 from tests.unit.stt_service.conftest import wav
 
@@ -91,7 +91,7 @@ def logged():
     records = []
     handler = logging.Handler()
     handler.emit = records.append
-    logger = logging.getLogger("shared.fallback")
+    logger = logging.getLogger("shared.engines.fallback")
     logger.addHandler(handler)
     yield records
     logger.removeHandler(handler)

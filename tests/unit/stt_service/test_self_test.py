@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from shared import audio_source
-from shared.errors import EngineFailure, MeshError
+from shared.audio import source as audio_source
+from shared.core.errors import EngineFailure, MeshError
 from stt_service.engines.fake import FakeStt
-from stt_service.self_test import WORDS, self_test
+from stt_service.recognition.self_test import WORDS, self_test
 
 
 class Recogniser(FakeStt):

@@ -26,7 +26,7 @@ def assert_come_again(answer):
 
 def test_a_recording_in_the_body(make_client, full_disk, monkeypatch):
     client = make_client()
-    monkeypatch.setattr("stt_service.uploads.SpooledTemporaryFile", full_disk)
+    monkeypatch.setattr("stt_service.api.uploads.SpooledTemporaryFile", full_disk)
     assert_come_again(client.post("/transcribe", data=SPEECH, content_type="audio/wav"))
 
 
@@ -40,7 +40,7 @@ def test_a_recording_in_a_form(make_client, full_disk, monkeypatch):
 def test_the_service_lives_on(make_client, full_disk, monkeypatch):
     client = make_client()
     with monkeypatch.context() as patch:
-        patch.setattr("stt_service.uploads.SpooledTemporaryFile", full_disk)
+        patch.setattr("stt_service.api.uploads.SpooledTemporaryFile", full_disk)
         client.post("/transcribe", data=SPEECH, content_type="audio/wav")
     answer = client.post("/transcribe", data=SPEECH, content_type="audio/wav")
     assert answer.status_code == 200, answer.text

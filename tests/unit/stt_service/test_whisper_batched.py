@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.metrics import BATCH_RETRIES
-from shared.model_faults import OutOfMemory
+from shared.core.metrics import BATCH_RETRIES
+from shared.engines.model_faults import OutOfMemory
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.whisper_batched import BatchedPath
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.errors import EngineFailure, NotReady, Overloaded, UnknownModel
+from shared.core.errors import EngineFailure, NotReady, Overloaded, UnknownModel
 from stt_service.engines import whisper
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.whisper import WhisperEngine

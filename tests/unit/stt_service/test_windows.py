@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.schemas.transcription import Segment
+from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
 from stt_service.engines.fake import FakeStt
 from stt_service.engines.voice_activity import level, regions_of

@@ -16,8 +16,8 @@ from flask.testing import FlaskClient
 from tts_service.app import create_app
 from tts_service.engines.base import TtsEngine
 from tts_service.engines.fake import FakeEngine
-from tts_service.service import SpeechService
 from tts_service.settings import TtsSettings
+from tts_service.synthesis.service import SpeechService
 
 AppFactory = Callable[..., Flask]
 Builder = tuple[str, Callable[[], TtsEngine]]

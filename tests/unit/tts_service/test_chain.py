@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.errors import (
+from shared.audio.pcm import AudioFormat, Pcm16, PcmStream
+from shared.core.errors import (
     ClientGone,
     EngineFailure,
     InvalidRequest,
@@ -20,12 +21,11 @@ from shared.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from shared.pcm import AudioFormat, Pcm16, PcmStream
 from tests.engine_faults import ENGINE_FAULTS
 from tests.unit.tts_service.conftest import AppFactory, dominant_hz, samples_of, service_of
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.fake import FakeEngine, pitch_of
-from tts_service.service import SpeechJob
+from tts_service.synthesis.service import SpeechJob
 
 TEXT = "The first sentence. The second sentence. The third sentence."
 SENTENCES = ["The first sentence.", "The second sentence.", "The third sentence."]

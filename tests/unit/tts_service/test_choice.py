@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.engines import EngineSpec
-from shared.errors import InvalidRequest, UnknownVoice
-from tts_service.choice import Choice, Offer, Wish, choose
+from shared.core.errors import InvalidRequest, UnknownVoice
+from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender
+from tts_service.synthesis.choice import Choice, Offer, Wish, choose
 
 
 def offer(name: str, *voices: tuple[str, str, Gender], cloning: str = "none") -> Offer:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tts_service.defaults import Defaults, DefaultsStore
+from tts_service.voices.defaults import Defaults, DefaultsStore
 
 INITIAL = Defaults("en")
 

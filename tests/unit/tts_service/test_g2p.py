@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import EngineFailure, InvalidRequest, NotReady
-from tts_service.g2p import available_languages, espeak, phonemize
-from tts_service.g2p.vocabulary import SYMBOLS, fit, unknown_characters
-from tts_service.normalize import normalize
+from shared.core.errors import EngineFailure, InvalidRequest, NotReady
+from tts_service.text.g2p import available_languages, espeak, phonemize
+from tts_service.text.g2p.vocabulary import SYMBOLS, fit, unknown_characters
+from tts_service.text.normalize import normalize
 
 SENTENCES = Path(__file__).parents[2] / "bench" / "sentences"
 OWN = ("en", "es", "fr", "it", "pt")
@@ -93,13 +93,13 @@ def test_mandarin() -> None:
     ],
 )  # fmt: skip
 def test_mandarin_numbers(value: int, words: str) -> None:
-    from tts_service.g2p.chinese import number_words
+    from tts_service.text.g2p.chinese import number_words
 
     assert number_words(value) == words
 
 
 def test_japanese_symbols_need_no_library() -> None:
-    from tts_service.g2p.japanese import symbols
+    from tts_service.text.g2p.japanese import symbols
 
     assert symbols(["k", "o", "N", "n", "i", "ch", "i", "w", "a"]) == "konɲiʨiβa"
     assert symbols(["g", "a", "cl", "k", "o", "o", "d", "e", "s", "U"]) == "ɡaʔkoːdesɨ"

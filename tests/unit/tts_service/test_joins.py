@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tts_service.joins import fade, pause_after, silence, trim
+from tts_service.sound.joins import fade, pause_after, silence, trim
 
 RATE = 24_000
 

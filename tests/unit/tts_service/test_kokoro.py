@@ -12,7 +12,7 @@ import pytest
 
 import shared.models
 import tts_service.engines.kokoro as kokoro_module
-from shared.errors import ModelDamaged, NotReady
+from shared.core.errors import ModelDamaged, NotReady
 from tts_service.engines.base import EngineVoice, Piece, Reference, SynthesisRequest
 from tts_service.engines.kokoro import KokoroEngine
 
@@ -54,7 +54,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(shared.models, "locate", lambda name, home: tmp_path / name)
     monkeypatch.setattr(kokoro_module, "CompactSession", ToneSession)
     languages = ("en", "en-gb", "it")
-    monkeypatch.setattr("tts_service.g2p.available_languages", lambda: languages)
+    monkeypatch.setattr("tts_service.text.g2p.available_languages", lambda: languages)
     return tmp_path
 
 

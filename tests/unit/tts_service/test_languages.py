@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import InvalidRequest
-from tts_service.languages import base, canonical, resolve
+from shared.core.errors import InvalidRequest
+from tts_service.synthesis.languages import base, canonical, resolve
 
 SPOKEN = ["en-us", "en-gb", "es", "pt-br", "zh"]
 

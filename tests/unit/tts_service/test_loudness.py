@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from shared.pcm import Float32
-from tts_service.loudness import TARGET_LUFS, gain_for, integrated_lufs, limit, to_pcm16
+from shared.audio.pcm import Float32
+from tts_service.sound.loudness import TARGET_LUFS, gain_for, integrated_lufs, limit, to_pcm16
 
 
 def sine(dbfs: float, seconds: float, rate: int, hz: float = 997.0) -> Float32:

@@ -7,15 +7,15 @@ import wave
 import numpy as np
 import pytest
 
-from shared.caches.disk import DiskCache
-from shared.caches.embeddings import EmbeddingCache
-from shared.caches.memory import MemoryCache
-from shared.errors import InvalidRequest, UnsupportedMedia
-from tts_service.matching import VoiceMatcher, matcher
-from tts_service.matching.least_squares import non_negative_least_squares
-from tts_service.matching.matcher import EMBEDDINGS, KnownVoice, load_known_voices, sound_of
-from tts_service.matching.pitch import median_pitch
-from tts_service.matching.speaker_encoder import (
+from shared.cache.disk import DiskCache
+from shared.cache.embeddings import EmbeddingCache
+from shared.cache.memory import MemoryCache
+from shared.core.errors import InvalidRequest, UnsupportedMedia
+from tts_service.voices.matching import VoiceMatcher, matcher
+from tts_service.voices.matching.least_squares import non_negative_least_squares
+from tts_service.voices.matching.matcher import EMBEDDINGS, KnownVoice, load_known_voices, sound_of
+from tts_service.voices.matching.pitch import median_pitch
+from tts_service.voices.matching.speaker_encoder import (
     SAMPLE_RATE,
     SpeakerEncoder,
     hz_to_mel,
@@ -261,7 +261,7 @@ class TestRealEncoder:
         return SpeakerEncoder.load(models_dir / "resemblyzer")
 
     def embed(self, encoder, speech_dir, file):
-        from shared.audio import decode
+        from shared.audio.decode import decode
 
         samples = decode((speech_dir / file).read_bytes(), sample_rate=SAMPLE_RATE, max_seconds=60)
         return encoder.embed(speech_only(samples))

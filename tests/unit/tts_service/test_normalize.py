@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from tts_service.normalize import normalize
+from tts_service.text.normalize import normalize
 
 ENGLISH = [
     ("It's 3 p.m. Now go.", "It's three P M. Now go."),

@@ -7,7 +7,7 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tts_service.normalize import normalize
+from tts_service.text.normalize import normalize
 
 _LANGUAGES = ("en", "es", "pt-BR", "fr", "it")
 _SIGNS = "0123456789.,:/-–$€£R%°ºªIVXLCMAabepmshk @#()'½²+*=\n\u00a0çñé"

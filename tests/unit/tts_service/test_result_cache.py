@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.caches.memory import MemoryCache
-from shared.errors import EngineFailure, InvalidRequest, NotReady
-from shared.pcm import AudioFormat, PcmStream
+from shared.audio.pcm import AudioFormat, PcmStream
+from shared.cache.memory import MemoryCache
+from shared.core.errors import EngineFailure, InvalidRequest, NotReady
 from tests.unit.tts_service.conftest import AppFactory, service_of
-from tts_service import result_cache
 from tts_service.engines.base import Reference
 from tts_service.engines.fake import FakeEngine
-from tts_service.result_cache import ResultCache
-from tts_service.service import SpeechJob, SpeechService
+from tts_service.synthesis import result_cache
+from tts_service.synthesis.result_cache import ResultCache
+from tts_service.synthesis.service import SpeechJob, SpeechService
 
 MEMORY = {"cache_url": "memory:"}
 

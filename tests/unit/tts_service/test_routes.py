@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from shared.errors import NotReady
+from shared.core.errors import NotReady
 from tests.unit.tts_service.conftest import AppFactory, data_length, samples_of
 from tts_service.engines.fake import FakeEngine
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from shared.errors import EngineFailure, MeshError
-from shared.pcm import AudioFormat, PcmStream
-from tts_service import self_test as module
+from shared.audio.pcm import AudioFormat, PcmStream
+from shared.core.errors import EngineFailure, MeshError
 from tts_service.engines.fake import FakeEngine
-from tts_service.self_test import self_test
+from tts_service.synthesis import self_test as module
+from tts_service.synthesis.self_test import self_test
 
 
 class Soundless(FakeEngine):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.errors import (
+from shared.audio.pcm import PcmStream
+from shared.core.errors import (
     EngineFailure,
     InvalidRequest,
     NotReady,
@@ -15,11 +16,10 @@ from shared.errors import (
     UnknownModel,
     UnknownVoice,
 )
-from shared.pcm import PcmStream
 from tests.unit.tts_service.conftest import AppFactory, dominant_hz, service_of
 from tts_service.engines.base import Reference
 from tts_service.engines.fake import FakeEngine, pitch_of
-from tts_service.service import SpeechJob
+from tts_service.synthesis.service import SpeechJob
 
 
 def read(stream: PcmStream) -> np.ndarray:
@@ -280,6 +280,6 @@ def test_parallel_answers_are_each_their_own(make_app: AppFactory) -> None:
 
 def service_text(text: str) -> str:
     """What the fake engine is given: numbers are words by then."""
-    from tts_service.normalize import normalize
+    from tts_service.text.normalize import normalize
 
     return normalize(text, "en-us")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tts_service.streamed import steady
+from tts_service.sound.trimming import steady
 
 RATE = 24_000
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tts_service.tempo import share_speed, stretch
+from tts_service.sound.tempo import share_speed, stretch
 
 RATE = 24_000
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.cache import cache_key
-from shared.errors import InvalidRequest
+from shared.cache.base import cache_key
+from shared.core.errors import InvalidRequest
 from tts_service.engines import kokoro
 from tts_service.settings import TtsSettings
-from tts_service.voice_cache import open_voice_cache
+from tts_service.voices.voice_cache import open_voice_cache
 
 KEY = cache_key(engine="fake", recording=b"recording")
 

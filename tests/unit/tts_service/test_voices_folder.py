@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import InvalidRequest, TooLarge, UnknownVoice
-from tts_service.voices_folder import VoicesFolder
+from shared.core.errors import InvalidRequest, TooLarge, UnknownVoice
+from tts_service.voices.folder import VoicesFolder
 
 
 @pytest.fixture

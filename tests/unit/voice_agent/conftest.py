@@ -6,14 +6,14 @@ import threading
 import numpy as np
 import pytest
 
-from shared.engine_host import EngineHost
-from shared.errors import MeshError
-from shared.pcm import AudioFormat, PcmStream
-from shared.schemas.speech import Voice
-from shared.schemas.transcription import Transcript
+from shared.audio.pcm import AudioFormat, PcmStream
+from shared.core.errors import MeshError
+from shared.engines.host import EngineHost
+from shared.wire.speech import Voice
+from shared.wire.transcription import Transcript
 from voice_agent.llm.base import ReplyOptions
 from voice_agent.llm.fake import FakeLlm
-from voice_agent.work import Parts
+from voice_agent.reply import Parts
 
 
 class FakeSttClient:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import TooLarge
+from shared.core.errors import TooLarge
 from voice_agent.llm.base import Message
 from voice_agent.llm.fitting import shortened, size
 

@@ -10,9 +10,9 @@ import websocket
 from werkzeug.serving import make_server
 
 import voice_agent.app as wiring
-from shared.errors import EngineFailure, InvalidRequest, Overloaded
+from shared.core.errors import EngineFailure, InvalidRequest, Overloaded
 from tests.unit.voice_agent.conftest import FakeSttClient, FakeTtsClient
-from voice_agent import work
+from voice_agent import reply as work
 from voice_agent.llm.fake import FakeLlm
 from voice_agent.settings import AgentSettings
 

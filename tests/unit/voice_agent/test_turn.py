@@ -6,9 +6,14 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.errors import EngineFailure, InvalidRequest, NotReady, Overloaded, UpstreamUnavailable
-from voice_agent import work
-from voice_agent.answers import Collected, stream_messages
+from shared.core.errors import (
+    EngineFailure,
+    InvalidRequest,
+    NotReady,
+    Overloaded,
+    UpstreamUnavailable,
+)
+from voice_agent import reply as work
 from voice_agent.events import (
     Audio,
     Ended,
@@ -17,7 +22,8 @@ from voice_agent.events import (
     ReplyText,
 )
 from voice_agent.llm.fake import FakeLlm
-from voice_agent.session import Conversation
+from voice_agent.memory import Conversation
+from voice_agent.responses import Collected, stream_messages
 from voice_agent.turn import Question, run_turn
 
 TWO = ["Hello there, my friend. ", "This is the second ", "sentence of the reply."]

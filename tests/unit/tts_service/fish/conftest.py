@@ -11,7 +11,7 @@ import pytest
 from tests.fish_server import KEY, FishServer
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Piece, SynthesisRequest
-from tts_service.engines.fish import FishEngine
+from tts_service.engines.fish.engine import FishEngine
 from tts_service.settings import TtsSettings
 
 Make = Callable[..., FishEngine]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.clients.breaker import CircuitBreaker
-from shared.errors import (
+from shared.core.breaker import CircuitBreaker
+from shared.core.errors import (
     EngineFailure,
     InvalidRequest,
     MeshError,
     RateLimited,
     UpstreamUnavailable,
 )
-from tts_service.engines.fish_circuit import Circuit
+from tts_service.engines.fish.circuit import Circuit
 
 
 class Clock:

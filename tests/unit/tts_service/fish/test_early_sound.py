@@ -7,12 +7,12 @@ import threading
 import numpy as np
 import pytest
 
-from shared.errors import MeshError, UpstreamUnavailable
+from shared.core.errors import MeshError, UpstreamUnavailable
 from tests.fish_server import Answer, FishServer, tone_of
 from tests.unit.tts_service.conftest import dominant_hz
 from tests.unit.tts_service.fish.conftest import Make, asking, speak
-from tts_service.engines.fish import FishEngine
-from tts_service.loudness import integrated_lufs
+from tts_service.engines.fish.engine import FishEngine
+from tts_service.sound.loudness import integrated_lufs
 
 TEXT = "A sentence that is long enough to arrive in many parts."
 

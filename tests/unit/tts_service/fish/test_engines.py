@@ -8,17 +8,17 @@ import threading
 import numpy as np
 import pytest
 
-from shared.audio import decode
-from shared.encode import encode
-from shared.errors import InvalidRequest, NotReady, UnsupportedMedia
-from shared.pcm import AudioFormat
-from shared.schemas.speech import Emotion
+from shared.audio.decode import decode
+from shared.audio.encode import encode
+from shared.audio.pcm import AudioFormat
+from shared.core.errors import InvalidRequest, NotReady, UnsupportedMedia
+from shared.wire.speech import Emotion
 from tests.fish_server import LOCAL_RATE, Answer, FishServer, sound_of, tone_of
 from tests.unit.tts_service.conftest import dominant_hz
 from tests.unit.tts_service.fish.conftest import Make, speak
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Reference
-from tts_service.loudness import integrated_lufs
+from tts_service.sound.loudness import integrated_lufs
 
 RATE = 44_100
 
@@ -122,7 +122,7 @@ def test_a_voice_of_a_language_that_the_model_does_not_speak(api: FishServer, ma
 
 
 def test_an_unknown_reference_id_is_the_servers_word(api: FishServer, make: Make) -> None:
-    from shared.errors import UpstreamUnavailable
+    from shared.core.errors import UpstreamUnavailable
 
     with pytest.raises(UpstreamUnavailable) as caught:
         speak(make(api, fish_voices="gone=ref-9"))

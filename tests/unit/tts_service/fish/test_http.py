@@ -11,12 +11,18 @@ import pytest
 import requests
 from prometheus_client import REGISTRY
 
-from shared.cancellation import watching
-from shared.errors import ClientGone, MeshError, RateLimited, UpstreamTimeout, UpstreamUnavailable
+from shared.core.cancellation import watching
+from shared.core.errors import (
+    ClientGone,
+    MeshError,
+    RateLimited,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from tests.fish_server import KEY, Answer, FishServer
 from tests.unit.tts_service.fish.conftest import Make, asking, speak
-from tts_service.engines.fish import FishEngine
-from tts_service.engines.fish_http import _retry_after
+from tts_service.engines.fish.engine import FishEngine
+from tts_service.engines.fish.http import _retry_after
 
 SECRET = "A text that nobody else may read."
 QUICK = {"fish_first_audio_timeout_s": 0.8, "fish_gap_timeout_s": 0.5}

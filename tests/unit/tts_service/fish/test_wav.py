@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import UpstreamUnavailable
-from shared.pcm import AudioFormat
-from shared.wav import wav_header
-from tts_service.engines.fish_wav import WavReader
+from shared.audio.pcm import AudioFormat
+from shared.audio.wav import wav_header
+from shared.core.errors import UpstreamUnavailable
+from tts_service.engines.fish.wav import WavReader
 
 SAMPLES = np.arange(-500, 500, dtype=np.int16)
 DATA = SAMPLES.tobytes()

@@ -1,0 +1,1 @@
+"""Audio: PCM, decoding, encoding, resampling, WAV headers."""

@@ -1,0 +1,250 @@
+"""Decoding anything FFmpeg reads to float32 at the rate a model wants.
+
+Everything streams: memory is bounded by one block, however long the recording is. Whole-file
+decoding is the same code with its blocks joined, so both give the same samples.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator, Iterator
+from typing import Any, BinaryIO
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.audio.downmix import ChannelStatistics
+from shared.audio.pcm import Float32
+from shared.audio.samples import Resampler, float_to_pcm16, pcm16_to_float, resample
+from shared.audio.source import AudioSource, RawFormat, raw_format_of
+from shared.core.errors import TooLarge, UnsupportedMedia
+
+__all__ = [
+    "AudioReader",
+    "RawFormat",
+    "Resampler",
+    "decode",
+    "decode_channels",
+    "decode_stream",
+    "float_to_pcm16",
+    "pcm16_to_float",
+    "raw_format_of",
+    "resample",
+]
+
+BLOCK_SECONDS = 5.0
+_HEADER_SLACK_S = 1.0
+
+
+class AudioReader(Iterator[Float32]):
+    """Mono float32 blocks of one recording; made by :func:`decode_stream`.
+
+    Close it, or use it as a context manager, where it may not be read to the end.
+
+    Attributes:
+        sample_rate: of the blocks, Hz.
+        channels: of the file.
+        seconds: decoded so far.
+        damage: after the last block: why the sound is not whole (cut or damaged file), or None.
+    """
+
+    def __init__(
+        self, source: BinaryIO, sample_rate: int, max_seconds: float, declared: RawFormat | None
+    ) -> None:
+        self.sample_rate = sample_rate
+        self._opened = AudioSource(source, declared)
+        self.channels = self._opened.channels
+        try:
+            _check_declared_length(self._opened, max_seconds)
+            self._weights: dict[int, Float32] = {}
+            if self.channels > 1:
+                # How to mix is known only at the end of the recording, hence a pass before.
+                self._weights = _measure_channels(self._opened, max_seconds)
+                self._opened.close()
+                self._opened = AudioSource(source, declared)
+        except BaseException:
+            self._opened.close()
+            raise
+        self._blocks = _resampled_blocks(self._opened, sample_rate, max_seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of sound decoded so far."""
+        return self._opened.seconds
+
+    @property
+    def damage(self) -> str | None:
+        """Why the sound is not whole; None while reading and where nothing is missing."""
+        return self._opened.damage
+
+    def __next__(self) -> Float32:
+        block = next(self._blocks)
+        channels = block.shape[0]
+        equal = np.full(channels, 1 / channels, dtype=np.float32)
+        mono: Float32 = self._weights.get(channels, equal) @ block
+        return mono
+
+    def close(self) -> None:
+        """Stop decoding and free FFmpeg's state; safe to call twice."""
+        self._blocks.close()
+        self._opened.close()
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def decode_stream(
+    data: bytes | BinaryIO,
+    *,
+    sample_rate: int,
+    max_seconds: float,
+    declared: RawFormat | None = None,
+) -> AudioReader:
+    """Decode in bounded memory, in blocks of about five seconds.
+
+    A file that is cut or damaged gives what is left of it, and :attr:`AudioReader.damage` says so
+    after the last block: pass that on, or refuse.
+
+    Args:
+        data: the file's bytes, or a seekable binary file that stays open while reading.
+        sample_rate: wanted, Hz.
+        max_seconds: longest recording taken.
+        declared: the format of bytes that have no header.
+
+    Raises:
+        InvalidRequest: no bytes or no samples (code ``empty_audio``).
+        UnsupportedMedia: no audio that can be decoded; also later, while iterating.
+        TooLarge: longer than ``max_seconds``; here where the header says so, else while iterating.
+    """
+    source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
+    return AudioReader(source, sample_rate, max_seconds, declared)
+
+
+def decode(
+    data: bytes | BinaryIO,
+    *,
+    sample_rate: int,
+    max_seconds: float,
+    declared: RawFormat | None = None,
+) -> Float32:
+    """Decode a whole recording to mono samples, shape ``(n,)``, n ≥ 0.
+
+    Arguments and errors as :func:`decode_stream`, and a cut or damaged file is refused.
+
+    Raises:
+        UnsupportedMedia: with code ``damaged_audio`` where sound is missing.
+    """
+    with decode_stream(
+        data, sample_rate=sample_rate, max_seconds=max_seconds, declared=declared
+    ) as reader:
+        blocks = list(reader)
+        _refuse_damage(reader.damage)
+    return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
+
+
+def decode_channels(
+    data: bytes | BinaryIO,
+    *,
+    sample_rate: int,
+    max_seconds: float,
+    declared: RawFormat | None = None,
+) -> NDArray[np.float32]:
+    """Decode a whole recording with its channels kept, shape ``(channels, n)``.
+
+    Arguments and errors as :func:`decode`; a file whose channel count changes is refused.
+    """
+    source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
+    opened = AudioSource(source, declared)
+    try:
+        _check_declared_length(opened, max_seconds)
+        blocks = list(_resampled_blocks(opened, sample_rate, max_seconds))
+        _refuse_damage(opened.damage)
+    finally:
+        opened.close()
+    if len({block.shape[0] for block in blocks}) > 1:
+        raise UnsupportedMedia("the number of channels changes within the file", param="file")
+    if not blocks:
+        return np.zeros((opened.channels, 0), dtype=np.float32)
+    return np.concatenate(blocks, axis=1)
+
+
+def _refuse_damage(damage: str | None) -> None:
+    if damage is not None:
+        raise UnsupportedMedia(
+            f"the recording is cut or damaged: {damage}", param="file", code="damaged_audio"
+        )
+
+
+def _too_long(max_seconds: float) -> TooLarge:
+    return TooLarge(
+        f"the recording is longer than {max_seconds:g} seconds", param="file", code="audio_too_long"
+    )
+
+
+def _check_declared_length(opened: AudioSource, max_seconds: float) -> None:
+    declared = opened.declared_seconds
+    if declared is not None and declared > max_seconds + _HEADER_SLACK_S:
+        raise _too_long(max_seconds)
+
+
+def _measure_channels(opened: AudioSource, max_seconds: float) -> dict[int, Float32]:
+    """Mixing weights for every channel count that the recording uses."""
+    statistics: dict[int, ChannelStatistics] = {}
+    for block in _resampled_blocks(opened, None, max_seconds):
+        channels = block.shape[0]
+        statistics.setdefault(channels, ChannelStatistics(channels)).add(block)
+    return {channels: found.weights() for channels, found in statistics.items()}
+
+
+def _resampled_blocks(
+    opened: AudioSource, sample_rate: int | None, max_seconds: float
+) -> Generator[NDArray[np.float32], None, None]:
+    """Blocks of shape ``(channels, n)``; ``sample_rate`` None keeps the file's own.
+
+    A stream may change its layout, rate or sample format half way (joined MP3 files, chained
+    Ogg): the resampler is then drained and made anew.
+    """
+    resampler: av.AudioResampler | None = None
+    shape: tuple[Any, ...] | None = None
+    pending: list[NDArray[np.float32]] = []
+    held = 0
+    for frame in opened.frames():
+        if opened.seconds > max_seconds + 1e-6:
+            raise _too_long(max_seconds)
+        frame_shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if frame_shape != shape:
+            if resampler is not None:
+                pending += _planes(resampler, None)
+                yield from _joined_block(pending)
+                pending, held = [], 0
+            resampler = av.AudioResampler(
+                format="fltp", layout=frame.layout, rate=sample_rate or frame.sample_rate
+            )
+            shape = frame_shape
+        frame.pts = None
+        planes = _planes(resampler, frame)
+        pending += planes
+        held += sum(plane.shape[1] for plane in planes)
+        if held >= BLOCK_SECONDS * (sample_rate or frame.sample_rate):
+            yield from _joined_block(pending)
+            pending, held = [], 0
+    if resampler is not None:
+        pending += _planes(resampler, None)
+    yield from _joined_block(pending)
+
+
+def _planes(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
+    try:
+        return [made.to_ndarray() for made in resampler.resample(frame)]
+    except (av.error.FFmpegError, ValueError):
+        raise UnsupportedMedia("the audio cannot be converted", param="file") from None
+
+
+def _joined_block(planes: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    if planes:
+        yield np.concatenate(planes, axis=1) if len(planes) > 1 else planes[0]

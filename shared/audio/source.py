@@ -1,0 +1,309 @@
+"""Opening untrusted audio bytes with FFmpeg (through PyAV) and reading decoded frames safely.
+
+Only bytes and seekable files are read, never a name or address: every protocol is off, and only
+demuxers that read nothing but their own input are allowed (no playlists, no concatenation
+scripts, no image sequences). What this module cannot promise is that a file is whole: it reports
+damage instead, so that a cut recording never looks like a complete one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import av
+import av.error
+
+from shared.audio.wav import WavCheck, check_wav
+from shared.core.errors import InvalidRequest, UnsupportedMedia
+
+# Self-contained audio and video containers. Left out on purpose: hls, dash, concat, sdp, rtsp,
+# image2, lavfi, ffmetadata and subtitle formats (they open other files, devices or sockets), and
+# the many game formats whose probes accept noise.
+_DEMUXERS: Final = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,ircam,loas,"
+    "matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,nut,ogg,oma,qoa,rm,sox,tak,tta,"
+    "voc,w64,wav,wv"
+)
+_ALLOWED: Final = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
+# Tags that are no UTF-8 are an error to PyAV 18 unless it is told otherwise; later ones take them
+# and know no such argument.
+_METADATA: Final[dict[str, Any]] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
+_RAW_DEMUXERS: Final = {"s16le": "s16le", "s16be": "s16be", "mulaw": "mulaw", "alaw": "alaw"}
+_MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 1_000, 768_000, 32
+# Enough packets to tell noise that was probed as MP3 or AAC from a recording with a bad start.
+_TRIAL_PACKETS = 32
+# Codec delay and padding make decoded and declared lengths differ by up to a few frames.
+_TOLERANCE_S, _TOLERANCE_SHARE = 0.3, 0.001
+# These containers count their samples.
+_EXACT: Final = frozenset({"aiff", "au", "flac"})
+_EXACT_TOLERANCE_S = 0.002
+_TAIL_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RawFormat:
+    """Samples without a header, described by the caller.
+
+    Attributes:
+        encoding: ``s16le``, ``s16be``, ``mulaw`` or ``alaw`` (ITU-T G.711).
+        sample_rate: Hz, 1 000 to 768 000.
+        channels: interleaved channels, 1 to 32.
+
+    Raises:
+        InvalidRequest: a value outside those.
+    """
+
+    encoding: str
+    sample_rate: int
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.encoding not in _RAW_DEMUXERS:
+            raise InvalidRequest(
+                f"unknown raw encoding; use one of {', '.join(_RAW_DEMUXERS)}", param="encoding"
+            )
+        if not _MIN_RATE <= self.sample_rate <= _MAX_RATE:
+            raise InvalidRequest("sample rate out of range", param="sample_rate")
+        if not 1 <= self.channels <= _MAX_CHANNELS:
+            raise InvalidRequest("channel count out of range", param="channels")
+
+
+_MULAW_TYPES: Final = {"audio/basic", "audio/x-mulaw", "audio/mulaw", "audio/pcmu"}
+_ALAW_TYPES: Final = {"audio/x-alaw", "audio/alaw", "audio/pcma", "audio/x-alaw-basic"}
+_PCM_TYPES: Final = {"audio/l16", "audio/pcm", "audio/x-pcm", "audio/raw", "audio/x-raw"}
+
+
+def raw_format_of(content_type: str | None) -> RawFormat | None:
+    """The raw format that a content type declares, or None where it declares none.
+
+    ``audio/L16;rate=16000;channels=1`` and ``audio/pcm;rate=24000`` are s16le. RFC 2586 says
+    L16 is big-endian, but the speech services that made the type common send little-endian;
+    ``;endianness=big-endian`` asks for the RFC's order. ``audio/L16`` must have a rate (as in the
+    RFC); ``audio/pcm`` without one is 24 kHz (the OpenAI convention). ``audio/basic`` (RFC 2046),
+    ``audio/PCMU`` and ``audio/PCMA`` are G.711 at 8 kHz unless a rate is given.
+
+    Raises:
+        InvalidRequest: a rate or channel count that is missing, no number or out of range.
+    """
+    if not content_type:
+        return None
+    kind, *fields = (part.strip() for part in content_type.lower().split(";"))
+    values = dict(re.split(r"\s*=\s*", field, maxsplit=1) for field in fields if "=" in field)
+    if kind in _MULAW_TYPES or kind in _ALAW_TYPES:
+        encoding, default_rate = ("mulaw" if kind in _MULAW_TYPES else "alaw"), "8000"
+    elif kind in _PCM_TYPES:
+        big = values.get("endianness", "").strip('"').startswith("big")
+        encoding, default_rate = ("s16be" if big else "s16le"), "24000"
+        if kind == "audio/l16" and "rate" not in values:
+            raise InvalidRequest("audio/L16 needs a rate: audio/L16;rate=16000", param="file")
+    else:
+        return None
+    try:
+        rate = int(values.get("rate", default_rate).strip('"'))
+        channels = int(values.get("channels", "1").strip('"'))
+    except ValueError:
+        raise InvalidRequest(
+            "rate and channels in the content type must be whole numbers", param="file"
+        ) from None
+    return RawFormat(encoding, rate, channels)
+
+
+class AudioSource:
+    """One pass over the sound track of a file.
+
+    Args:
+        source: seekable binary file; read from its start.
+        declared: set where the bytes have no header.
+
+    Attributes:
+        container: FFmpeg's name of the demuxer.
+        codec: FFmpeg's name of the decoder.
+        sample_rate: of the file, Hz.
+        channels: of the file.
+        declared_seconds: length that the container's header promises; None where it promises none.
+        seconds: decoded so far.
+        damage: after the last frame: why the sound is not whole, or None where nothing was seen.
+
+    Raises:
+        InvalidRequest: no bytes at all (code ``empty_audio``).
+        UnsupportedMedia: no audio that can be decoded.
+    """
+
+    def __init__(self, source: BinaryIO, declared: RawFormat | None = None) -> None:
+        if source.seek(0, 2) == 0:
+            raise InvalidRequest("the audio file is empty", param="file", code="empty_audio")
+        wav = WavCheck() if declared else check_wav(source)
+        if not wav.plausible:
+            raise UnsupportedMedia("the file's chunk lengths are impossible", param="file")
+        self._missing = wav.missing_bytes
+        self._cut_page = not declared and _ends_inside_ogg_page(source)
+        self._has_length_tag = _has_mp3_length_tag(source)
+        source.seek(0)
+        self._container = _open(source, declared)
+        try:
+            stream = self._container.streams.best("audio")
+            if stream is None or stream.codec_context is None:
+                raise UnsupportedMedia("the file has no sound track", param="file", code="no_audio")
+            self._stream = stream
+            self.container: str = self._container.format.name
+            self.codec: str = stream.codec_context.name
+            if self.codec == "flac":
+                # Without this FFmpeg plays what it can of a frame whose checksum is wrong.
+                stream.codec_context.options = {"err_detect": "crccheck+explode"}
+            self.sample_rate: int = stream.rate
+            self.channels: int = stream.channels
+            if not (
+                _MIN_RATE <= self.sample_rate <= _MAX_RATE and 1 <= self.channels <= _MAX_CHANNELS
+            ):
+                raise UnsupportedMedia(
+                    "the header's sample rate or channel count is impossible", param="file"
+                )
+            self.declared_seconds = None if declared else self._declared_seconds()
+        except BaseException:
+            self._container.close()
+            raise
+        self.seconds = 0.0
+        self.damage: str | None = None
+
+    def close(self) -> None:
+        """Free FFmpeg's state; safe to call twice."""
+        self._container.close()
+
+    def frames(self) -> Iterator[Any]:
+        """Decoded ``av.AudioFrame`` objects in order; sets :attr:`damage` at the end.
+
+        Raises:
+            UnsupportedMedia: more than half of the packets cannot be decoded.
+        """
+        packets = failed = 0
+        last_failed = corrupt = broke_off = False
+        for packet in self._packets():
+            if packet is None:
+                broke_off = True
+                break
+            packets += 1
+            corrupt = corrupt or packet.is_corrupt
+            try:
+                frames = packet.decode()
+                last_failed = False
+            except av.error.FFmpegError:
+                frames = []
+                failed += 1
+                last_failed = True
+            for frame in frames:
+                if frame.samples and frame.sample_rate:
+                    self.seconds += frame.samples / frame.sample_rate
+                    yield frame
+            if packets <= _TRIAL_PACKETS and failed > _TRIAL_PACKETS // 2:
+                break
+        if failed * 2 > packets:
+            raise UnsupportedMedia("the audio cannot be decoded", param="file")
+        if self.seconds == 0.0:
+            raise InvalidRequest("the audio has no samples", param="file", code="empty_audio")
+        # One undecodable packet at the very end is usually a tag, not sound.
+        failed -= int(last_failed)
+        self.damage = self._judge(packets, failed, corrupt, broke_off)
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets of the sound track; None last where the demuxer gave up before the end."""
+        try:
+            yield from self._container.demux(self._stream)
+        except av.error.FFmpegError:
+            yield None
+
+    def _judge(self, packets: int, failed: int, corrupt: bool, broke_off: bool) -> str | None:
+        declared = self.declared_seconds
+        if declared is not None:
+            exact = self.container in _EXACT
+            allowed = _EXACT_TOLERANCE_S if exact else _TOLERANCE_S + declared * _TOLERANCE_SHARE
+            if self.seconds < declared - allowed:
+                return f"{self.seconds:.1f} s of the declared {declared:.1f} s could be decoded"
+        if self._missing:
+            return f"{self._missing} bytes of the declared samples are missing"
+        if failed:
+            return f"{failed} of {packets} packets could not be decoded"
+        # FFmpeg marks the last packet of every WAV of unknown length as corrupt.
+        if self._cut_page or broke_off or (corrupt and self.container != "wav"):
+            return "the file ends in the middle of its data"
+        return None
+
+    def _declared_seconds(self) -> float | None:
+        """Length from the header, only where the container states one and FFmpeg did not guess."""
+        if self.container in {"aac", "wav"} or (
+            self.container == "mp3" and not self._has_length_tag
+        ):
+            return None
+        stream = self._stream
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        if self._container.duration is not None and len(self._container.streams) == 1:
+            return float(self._container.duration) / 1e6
+        return None
+
+
+def _open(source: BinaryIO, declared: RawFormat | None) -> Any:
+    try:
+        if declared is None:
+            # The mode is given because PyAV would take it from an upload's "w+b" temporary file.
+            return av.open(
+                source,
+                mode="r",
+                container_options=dict(_ALLOWED),
+                **_METADATA,
+                io_open=_refuse,
+            )
+        return av.open(
+            source,
+            mode="r",
+            format=_RAW_DEMUXERS[declared.encoding],
+            container_options={
+                "sample_rate": str(declared.sample_rate),
+                "ch_layout": f"{declared.channels}C"
+                if declared.channels > 2
+                else ("stereo" if declared.channels == 2 else "mono"),
+            },
+        )
+    except (av.error.FFmpegError, UnicodeError):
+        raise UnsupportedMedia("the file is no audio that can be decoded", param="file") from None
+
+
+def _refuse(url: str, flags: int, options: object) -> Any:
+    """Second lock behind the whitelists: a container may not open anything beside itself."""
+    raise PermissionError("audio files may not refer to other files")
+
+
+def _ends_inside_ogg_page(source: BinaryIO) -> bool:
+    """Whether an Ogg file ends before its last page does (RFC 3533: segment table, then body)."""
+    source.seek(0)
+    if source.read(4) != b"OggS":
+        return False
+    end = source.seek(0, 2)
+    start = max(0, end - _TAIL_BYTES)
+    source.seek(start)
+    tail = source.read()
+    page = tail.rfind(b"OggS")
+    if page < 0:
+        return True
+    segments = tail[page + 26] if len(tail) > page + 26 else 255
+    table = tail[page + 27 : page + 27 + segments]
+    return len(table) < segments or page + 27 + segments + sum(table) > len(tail)
+
+
+def _has_mp3_length_tag(source: BinaryIO) -> bool:
+    """Whether the first MPEG frame holds the number of frames (Xing, Info or VBRI tag)."""
+    source.seek(0)
+    head = source.read(10)
+    offset = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        # ID3v2 sizes are four bytes of seven bits.
+        offset = 10 + sum(
+            byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)
+        )
+    source.seek(offset)
+    first = source.read(2048)
+    return any(tag in first for tag in (b"Xing", b"Info", b"VBRI"))

@@ -1,0 +1,129 @@
+"""The caches there are, and opening the one that a setting names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from shared.cache.base import Cache
+from shared.cache.guard import GuardedCache
+from shared.cache.memory import MemoryCache
+from shared.cache.tiered import TieredCache
+from shared.core.errors import InvalidRequest, NotReady
+
+FRONT_BYTES = 64 << 20
+"""Most that is kept in memory in front of another cache."""
+
+_FRONT_SHARE = 10
+"""The life of an entry is so many times its longest stay in front."""
+
+_OBJECTS = {
+    "s3": ("s3fs", "cache-s3"),
+    "gs": ("gcsfs", "cache-gcs"),
+    "gcs": ("gcsfs", "cache-gcs"),
+    "file": ("fsspec", "cache-objects"),
+}
+"""Scheme → module that fsspec needs for it, and the extra that installs it."""
+_REDIS = ("redis", "rediss", "unix")
+_KINDS = "none, memory:, disk:, disk:/folder, redis://…, s3://bucket/prefix, gs://…, file:///folder"
+
+
+def open_cache(
+    url: str,
+    *,
+    name: str,
+    home: Path,
+    max_bytes: int,
+    ttl_s: float = 0.0,
+    front_bytes: int = FRONT_BYTES,
+) -> Cache | None:
+    """The cache that ``url`` names, with memory in front and guarded: it never raises.
+
+    A store that cannot be reached now is no error: it is tried again while it is used.
+
+    Args:
+        url: ``none``; ``memory:``; ``disk:`` (a folder below ``home``) or ``disk:/folder``;
+            ``redis://``, ``rediss://``, ``unix://``; ``s3://``, ``gs://``, ``file:///`` with a
+            prefix.
+        name: of what is cached: label of the metric, folder or prefix of the keys.
+        home: the mesh's home folder.
+        max_bytes: what memory and disk may hold. Redis and buckets have limits of their own.
+        ttl_s: entries older than this are forgotten, seconds, or up to a tenth later where memory
+            stands in front; 0: never.
+        front_bytes: most that is kept in memory in front of another cache.
+
+    Returns:
+        None for ``none``.
+
+    Raises:
+        InvalidRequest: no such kind of cache.
+        NotReady: its package is not installed; the message says what installs it.
+    """
+    scheme, _, rest = url.strip().partition(":")
+    scheme = scheme.lower()
+    ttl = ttl_s or None
+    if scheme in ("none", ""):
+        return None
+    if scheme == "memory":
+        return MemoryCache(max_bytes, ttl)
+    if scheme == "disk":
+        folder = Path(rest).expanduser() / name if rest.strip("/") else home / "cache" / name
+        store = _disk(folder, max_bytes, ttl)
+    elif scheme in _REDIS:
+        store = _redis(url, f"voicemesh:{name}:", ttl)
+    elif scheme in _OBJECTS:
+        store = _objects(url, scheme, name, ttl)
+    else:
+        # The address may hold a password: only its kind is repeated.
+        shown = scheme[:16] if re.fullmatch(r"[a-z0-9+.-]*", scheme) else "that"
+        raise InvalidRequest(f"no cache of the kind '{shown}'; there is: {_KINDS}")
+    # What comes from behind is new in front: a short life there keeps the whole near the limit.
+    front = MemoryCache(min(front_bytes, max_bytes), ttl and ttl / _FRONT_SHARE)
+    return TieredCache(front, GuardedCache(name, store))
+
+
+def _disk(folder: Path, max_bytes: int, ttl_s: float | None) -> Callable[[], Cache]:
+    _require("diskcache", "cache-disk", "disk:")
+
+    def opened() -> Cache:
+        from shared.cache.disk import DiskCache  # noqa: PLC0415 - an optional package
+
+        return DiskCache(folder, max_bytes, ttl_s)
+
+    return opened
+
+
+def _redis(url: str, prefix: str, ttl_s: float | None) -> Callable[[], Cache]:
+    _require("redis", "cache-redis", "redis:")
+
+    def opened() -> Cache:
+        from shared.cache.redis import RedisCache  # noqa: PLC0415 - an optional package
+
+        return RedisCache(url, prefix, ttl_s)
+
+    return opened
+
+
+def _objects(url: str, scheme: str, name: str, ttl_s: float | None) -> Callable[[], Cache]:
+    module, extra = _OBJECTS[scheme]
+    _require(module, extra, f"{scheme}:")
+
+    def opened() -> Cache:
+        from shared.cache.objects import ObjectCache  # noqa: PLC0415 - an optional package
+
+        return ObjectCache(f"{url.rstrip('/')}/{name}", ttl_s)
+
+    return opened
+
+
+def _require(module: str, extra: str, kind: str) -> None:
+    if find_spec(module) is None:
+        # An image has no pip: what is missing there is added where the image is built.
+        remedy = (
+            f"pip install -e '.[{extra}]'"
+            if find_spec("pip")
+            else f"build the image from a lock with the extra '{extra}'"
+        )
+        raise NotReady(f"a cache at '{kind}' needs {module}: {remedy}", code="cache_not_installed")

@@ -1,1 +1,0 @@
-"""shared.clients package of the voice mesh."""

@@ -1,0 +1,1 @@
+"""What every part of the mesh needs: errors, settings, logs, metrics, cancellation, streams."""

@@ -1,0 +1,1 @@
+"""Hosting engines: registry, loading, admission, batches, fallback, devices."""

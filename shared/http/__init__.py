@@ -1,0 +1,1 @@
+"""HTTP between the services and to the outside."""

@@ -1,0 +1,1 @@
+"""shared.http.client package of the voice mesh."""

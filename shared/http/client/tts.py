@@ -1,0 +1,98 @@
+"""Speech synthesis as another service calls it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import requests
+import urllib3
+
+from shared.audio.pcm import AudioFormat, Pcm16, PcmStream
+from shared.core.errors import UpstreamUnavailable
+from shared.http.client.faults import fault_from_response
+from shared.http.client.pool import UpstreamPool
+from shared.http.server.parsing import validate
+from shared.wire.speech import Voice, VoiceList
+
+_READ = 1 << 15
+_VOICES_EVERY_S = 60.0
+
+
+class TtsClient:
+    """``POST /synthesize`` and the voices of a pool."""
+
+    def __init__(self, pool: UpstreamPool) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._voices: tuple[float, list[Voice]] | None = None
+
+    def speak(
+        self,
+        text: str,
+        *,
+        language: str | None = None,
+        voice: str | None = None,
+        speed: float = 1.0,
+    ) -> PcmStream:
+        """Speech as it is made; close the stream, always: that stops the engine.
+
+        Raises:
+            MeshError: the service's own (``InvalidRequest`` for a language that no engine speaks,
+                ``Overloaded``, …), ``UpstreamUnavailable``, ``UpstreamTimeout``; while iterating
+                ``UpstreamUnavailable`` when it breaks off.
+        """
+        request: dict[str, Any] = {"text": text, "speed": speed, "format": "pcm"}
+        if language:
+            request["language"] = language
+        if voice:
+            request["voice"] = voice
+        response = self._pool.request(
+            "POST",
+            "/synthesize",
+            headers={"Content-Type": "application/json"},
+            body=json.dumps(request).encode(),
+        )
+        if response.status_code != 200:
+            raise fault_from_response(response)
+        headers = response.headers
+        return PcmStream(
+            AudioFormat(int(headers.get("X-Sample-Rate", "24000"))),
+            _samples(response),
+            engine=headers.get("X-Engine", ""),
+            headers={k: v for k, v in headers.items() if k.lower().startswith("x-")},
+        )
+
+    def voices(self) -> list[Voice]:
+        """The catalogue, at most a minute old. Errors as :meth:`UpstreamPool.json`."""
+        with self._lock:
+            known = self._voices
+        if known is not None and time.monotonic() - known[0] < _VOICES_EVERY_S:
+            return known[1]
+        found = validate(VoiceList, self._pool.json("GET", "/v1/audio/voices")).voices
+        with self._lock:
+            self._voices = (time.monotonic(), found)
+        return found
+
+    def is_ready(self) -> bool:
+        """Whether a replica is."""
+        return self._pool.is_ready()
+
+
+def _samples(response: requests.Response) -> Iterator[Pcm16]:
+    odd = b""
+    try:
+        while piece := response.raw.read1(_READ, decode_content=False):
+            whole = odd + piece
+            even = len(whole) // 2 * 2
+            odd = whole[even:]
+            if even:
+                yield np.frombuffer(whole[:even], "<i2")
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise UpstreamUnavailable("tts broke off in the middle of a sentence") from error
+    finally:
+        response.close()

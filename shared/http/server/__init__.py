@@ -1,0 +1,1 @@
+"""shared.http.server package of the voice mesh."""

@@ -1,0 +1,144 @@
+"""The Flask application that every service starts from."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Collection
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_flask_exporter import PrometheusMetrics
+
+from shared.core.log import configure_logging, request_id
+from shared.core.settings import CommonSettings
+from shared.http.server import faults
+from shared.http.server.auth import require_token
+from shared.http.server.docs_page import render_docs
+from shared.http.server.middleware import Middleware
+from shared.http.server.openapi import build_spec, operation
+from shared.wire.probes import Liveness, Readiness
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
+"""Answered without a token: probes, and a specification that the repository publishes anyway."""
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_STRICT_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+def build_app(
+    service: str,
+    settings: CommonSettings,
+    *,
+    readiness: Callable[[], tuple[bool, dict[str, Any]]],
+    open_paths: Collection[str] = frozenset(),
+    spec: Callable[[], dict[str, Any]] | None = None,
+    more_metrics: Callable[[bytes], bytes] | None = None,
+) -> Flask:
+    """A Flask application with what all services share.
+
+    Installed: JSON logs, request ids, the agreed error answers, bearer tokens, the body limit, the
+    cap on requests at work, security headers, ``/livez``, ``/readyz``, ``/metrics``,
+    ``/openapi.json`` and ``/docs``.
+
+    Args:
+        service: the process's name in logs and titles.
+        settings: limits, tokens, log level.
+        readiness: called for ``/readyz``; whether the service can answer, and details.
+        open_paths: further paths that need no token.
+        spec: the OpenAPI data to serve, where it is not made from the application's own routes.
+        more_metrics: gets this process's metrics in the text format, gives all that ``/metrics``
+            answers.
+    """
+    configure_logging(service, settings.effective_log_level)
+    app = Flask(service, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = 2 * 1024 * 1024
+    # Long after the last ping a half-open socket must not keep its thread.
+    app.config["SOCK_SERVER_OPTIONS"] = {
+        "ping_interval": 25,
+        "max_message_size": settings.max_body_bytes,
+        # A browser that passes its token as a subprotocol insists that one it offered is chosen.
+        "subprotocols": ["realtime", "voicemesh"],
+    }
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # declared on the default provider
+    faults.install(app)
+    registry = CollectorRegistry()
+    # Health probes and sockets would drown the request histogram; both have metrics of their own.
+    PrometheusMetrics(
+        app,
+        path=None,
+        registry=registry,
+        group_by="url_rule",
+        excluded_paths=["^/livez$", "^/readyz$", "^/metrics$", "^/ws.*", "^/v1/realtime$"],
+    )
+    unlocked = OPEN_PATHS | frozenset(open_paths)
+
+    @app.before_request
+    def _guard() -> None:
+        rule = request.url_rule
+        request.environ[faults.ROUTE] = rule.rule if rule is not None else "unmatched"
+        if request.path not in unlocked:
+            require_token(request, settings.api_tokens)
+
+    @app.after_request
+    def _harden(response: Response) -> Response:
+        for name, value in _SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", _STRICT_CSP)
+        return response
+
+    @app.get("/livez")
+    @operation("Whether the process lives", tag="Operation", responses={200: Liveness})
+    def livez() -> Response:
+        return jsonify(status="alive")
+
+    @app.get("/readyz")
+    @operation(
+        "Whether the service can answer, and if not, why",
+        tag="Operation",
+        responses={200: Readiness, 503: Readiness},
+    )
+    def readyz() -> tuple[Response, int]:
+        ready, details = readiness()
+        answer = jsonify(status="ready" if ready else "not_ready", **details)
+        if not ready:
+            answer.headers["Retry-After"] = "2"
+        return answer, 200 if ready else 503
+
+    @app.get("/metrics")
+    @operation("Metrics for Prometheus", tag="Operation", responses={200: ["text/plain"]})
+    def metrics() -> Response:
+        own = generate_latest(REGISTRY) + generate_latest(registry)
+        text = more_metrics(own) if more_metrics else own
+        return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        made = spec() if spec else build_spec(app, title=f"Voicemesh {service}", version=version())
+        return jsonify(made)
+
+    @app.get("/docs")
+    def docs() -> Response:
+        return Response(render_docs(openapi().get_json()), mimetype="text/html")
+
+    app.wsgi_app = Middleware(app.wsgi_app, settings.max_requests)  # type: ignore[method-assign]
+    return app
+
+
+def version() -> str:
+    """The installed version of the mesh; ``0+source`` when run without an installation."""
+    try:
+        return importlib.metadata.version("voicemesh")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+source"
+
+
+def current_request_id() -> str:
+    """The id of the request being served, for headers of calls to other services."""
+    return request_id.get()

@@ -1,0 +1,189 @@
+"""The outermost WSGI layer: request id, cap on requests at work, access log, request metrics.
+
+It wraps the whole answer including its body, which Flask's own hooks do not: a streamed answer
+counts, and is logged, when its last byte was made or its client went away.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from shared.core.cancellation import client_is_gone, watching
+from shared.core.errors import MeshError, Overloaded
+from shared.core.log import accept_request_id, request_id
+from shared.core.metrics import REQUEST_SECONDS, REQUESTS, STREAMS, STREAMS_ABORTED
+from shared.core.streaming import closing_after
+from shared.http.server.faults import OUTCOME, ROUTE, retry_after_header
+
+log = logging.getLogger("access")
+
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+"""Answered above the cap too: a busy service must not look dead."""
+
+StartResponse = Callable[..., Any]
+
+
+class Middleware:
+    """Wraps a WSGI application.
+
+    Args:
+        app: the wrapped application.
+        max_requests: answers at work at once, WebSockets and probes not counted.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], max_requests: int) -> None:
+        self._app = app
+        self._places = threading.BoundedSemaphore(max_requests)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI entry."""
+        token = request_id.set(accept_request_id(environ.get("HTTP_X_REQUEST_ID")))
+        context = ExitStack()
+        context.callback(request_id.reset, token)
+        if (connection := environ.get("gunicorn.socket")) is not None:
+            context.enter_context(watching(partial(has_closed, connection)))
+        started = time.monotonic()
+        path = environ.get("PATH_INFO", "")
+        seen: dict[str, Any] = {"status": 0, "engine": "", "streamed": False}
+
+        def record(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            seen["status"] = int(status.split(" ", 1)[0])
+            # An answer without a body has no length either.
+            seen["streamed"] = seen["status"] not in (204, 304)
+            for name, value in headers:
+                if name.lower() == "x-engine":
+                    seen["engine"] = value
+                if name.lower() == "content-length":
+                    seen["streamed"] = False
+            headers.append(("X-Request-ID", request_id.get()))
+            return start_response(status, headers, *rest)
+
+        upgraded = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        counted = not upgraded and path not in PROBES
+        if counted and not self._places.acquire(blocking=False):
+            refusal = _refusal(record)
+            self._account(environ, seen, started, "overloaded")
+            context.close()
+            return refusal
+
+        def finish() -> None:
+            if counted:
+                self._places.release()
+            self._account(environ, seen, started, environ.get(OUTCOME, "ok"))
+            context.close()
+
+        try:
+            body = self._app(environ, record)
+        except BaseException:
+            # A WebSocket under gunicorn ends by StopIteration; nothing else escapes Flask.
+            finish()
+            raise
+        if counted and seen["streamed"]:
+            STREAMS.labels(kind="http").inc()
+            context.callback(STREAMS.labels(kind="http").dec)
+        return closing_after(_noting_abort(iter(body), body, environ, seen), finish)
+
+    def _account(
+        self, environ: dict[str, Any], seen: dict[str, Any], started: float, outcome: str
+    ) -> None:
+        seconds = time.monotonic() - started
+        path = environ.get("PATH_INFO", "")
+        route = environ.get(ROUTE, "unmatched")
+        if path not in PROBES:
+            REQUESTS.labels(route=route, engine=seen["engine"], outcome=outcome).inc()
+            if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+                REQUEST_SECONDS.labels(route=route).observe(seconds)
+        log.log(
+            logging.DEBUG if path in PROBES else logging.INFO,
+            "%s %s %s",
+            environ.get("REQUEST_METHOD", ""),
+            path,
+            seen["status"],
+            extra={
+                "status": seen["status"],
+                "outcome": outcome,
+                "seconds": round(seconds, 4),
+                "client": environ.get("REMOTE_ADDR", ""),
+            },
+        )
+
+
+def has_closed(connection: socket.socket) -> bool:
+    """Whether the peer has closed its side; looks without taking anything from the stream."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+class _noting_abort:  # noqa: N801 - an iterator adapter, lower case like its peers in itertools
+    """Marks the outcome of an answer that failed, or was closed, before its end."""
+
+    def __init__(
+        self, chunks: Any, body: Any, environ: dict[str, Any], seen: dict[str, Any]
+    ) -> None:
+        self._seen = seen
+        self._chunks = chunks
+        self._body = body
+        self._environ = environ
+        self._ended = False
+        self._began = False
+
+    def __iter__(self) -> _noting_abort:
+        return self
+
+    def __next__(self) -> bytes:
+        # A client may close at once when it has the bytes that Content-Length promised.
+        if self._began and self._seen["streamed"] and client_is_gone():
+            # As a failed write would say, one chunk earlier: nothing more is made for nobody.
+            self._note_departure()
+            raise BrokenPipeError(errno.EPIPE, "the client has left")
+        self._began = True
+        try:
+            return bytes(next(self._chunks))
+        except StopIteration:
+            self._ended = True
+            raise
+        except BaseException as error:
+            self._ended = True
+            code = error.code if isinstance(error, MeshError) else type(error).__name__
+            self._environ[OUTCOME] = code
+            STREAMS_ABORTED.labels(kind="http", reason="failure").inc()
+            raise
+
+    def _note_departure(self) -> None:
+        self._ended = True
+        self._environ[OUTCOME] = "client_closed"
+        STREAMS_ABORTED.labels(kind="http", reason="client_closed").inc()
+
+    def close(self) -> None:
+        if not self._ended and self._environ.get("REQUEST_METHOD") != "HEAD":
+            self._note_departure()
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+
+def _refusal(start_response: StartResponse) -> list[bytes]:
+    error = Overloaded("too many requests at work here")
+    payload = json.dumps(error.body()).encode()
+    start_response(
+        "503 Service Unavailable",
+        [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(payload))),
+            ("Retry-After", retry_after_header(error) or "1"),
+        ],
+    )
+    return [payload]

@@ -1,0 +1,87 @@
+"""Request bodies → pydantic models, whatever of the agreed content types they come in."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import FileStorage, MultiDict
+
+from shared.core.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validation_fault(error: ValidationError) -> InvalidRequest:
+    """The first complaint of pydantic, without the value that it complains about."""
+    complaints = error.errors(include_url=False, include_context=False, include_input=False)
+    first = complaints[0]
+    where = ".".join(str(part) for part in first["loc"]) or None
+    message = first["msg"]
+    return InvalidRequest(
+        f"{where}: {message}" if where else message,
+        param=where,
+        details={
+            "errors": [
+                {"param": ".".join(str(part) for part in c["loc"]), "message": c["msg"]}
+                for c in complaints
+            ]
+        }
+        if len(complaints) > 1
+        else None,
+    )
+
+
+def validate(model: type[M], data: Any) -> M:
+    """``model`` made of ``data``.
+
+    Raises:
+        InvalidRequest: it does not fit; ``param`` names the field.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise validation_fault(error) from None
+
+
+def form_fields(form: MultiDict[str, str]) -> dict[str, Any]:
+    """Form fields as a dictionary; ``name[]`` or a repeated name becomes a list."""
+    fields: dict[str, Any] = {}
+    for key in form:
+        values = form.getlist(key)
+        if key.endswith("[]"):
+            fields[key[:-2]] = values
+        else:
+            fields[key] = values if len(values) > 1 else values[0]
+    return fields
+
+
+def query_and_form() -> dict[str, Any]:
+    """The fields of a request whose body is, or holds, a file; the form wins over the query."""
+    return {**form_fields(request.args), **form_fields(request.form)}
+
+
+def parse_body(model: type[M]) -> tuple[M, dict[str, FileStorage]]:
+    """The request's body as ``model``, and its files (multipart only).
+
+    Takes ``application/json``, ``multipart/form-data`` and ``application/x-www-form-urlencoded``.
+    A body without a content type is read as JSON.
+
+    Raises:
+        MalformedRequest: not JSON, or not a JSON object.
+        InvalidRequest: a field is missing or wrong.
+        UnsupportedMedia: another content type.
+    """
+    kind = request.mimetype
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        files = {name: request.files[name] for name in request.files}
+        return validate(model, form_fields(request.form)), files
+    if kind not in ("", "application/json", "text/json") and not kind.endswith("+json"):
+        raise UnsupportedMedia(
+            f"content type '{kind}' is not taken here; send application/json or multipart/form-data"
+        )
+    data = request.get_json(force=True, silent=True)
+    if not isinstance(data, dict):
+        raise MalformedRequest("the body is not a JSON object")
+    return validate(model, data), {}

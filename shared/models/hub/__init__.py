@@ -1,0 +1,1 @@
+"""Models that come from a model hub."""

@@ -1,0 +1,259 @@
+"""Brings files of a model hub through the hub's own client, which knows addresses and accounts."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, Protocol
+
+from shared.core.errors import MeshError, ModelDamaged, NotReady
+from shared.models.catalogue import Progress
+from shared.models.hub.catalogue import HubModel
+
+log = logging.getLogger(__name__)
+
+_ASK_S = 20.0
+_BLOCK = 1 << 20
+_SPARE = 50 << 20
+_SHA1_DIGITS = 40
+_COME_AGAIN = (408, 425, 429)
+"""Statuses of a client's error that are over some time."""
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file as the hub describes it.
+
+    Attributes:
+        name: within the repository.
+        size: bytes.
+        digest: SHA-256 of large files, git's SHA-1 of small ones; the name of the blob.
+    """
+
+    name: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was fetched and verified.
+
+    Attributes:
+        commit: of the repository, 40 hexadecimal digits.
+        files: name → its blob and the blob's digest.
+    """
+
+    commit: str
+    files: dict[str, tuple[Path, str]] = field(default_factory=dict)
+
+
+class HubClient(Protocol):
+    """What is needed of a hub."""
+
+    def files(self, repo_id: str) -> tuple[str, list[HubFile]]:
+        """The newest commit and its files; raises NotReady."""
+
+    def download(
+        self, repo_id: str, commit: str, file: HubFile, target: Path, told: Callable[[int], None]
+    ) -> None:
+        """Append what ``target`` lacks of ``file``, telling its length so far; raises NotReady."""
+
+
+def fetch(model: HubModel, folder: Path, progress: Progress, client: HubClient) -> Fetched:
+    """Fetch and verify what is needed of ``model`` into ``folder/blobs``.
+
+    Raises:
+        NotReady: it cannot be had, or there is no room for it.
+        ModelDamaged: other bytes came than announced; they are thrown away.
+        OSError: the folder cannot be written.
+    """
+    commit, offered = client.files(model.repo_id)
+    wanted = _needed(model, offered)
+    blobs = folder / "blobs"
+    blobs.mkdir(parents=True, exist_ok=True)
+    total = sum(file.size for file in wanted)
+    _require_space(model, blobs, wanted)
+    fetched, done = Fetched(commit), 0
+    for file in wanted:
+        blob = blobs / file.digest
+        before = done
+
+        def told(length: int, name: str = file.name, before: int = before) -> None:
+            progress(model.repo_id, f"fetching {name}", before + length, total)
+
+        told(0)
+        if not _is_sound(blob, file):
+            partial = blobs / f"{file.digest}.partial"
+            if partial.exists() and partial.stat().st_size > file.size:
+                partial.unlink()
+            client.download(model.repo_id, commit, file, partial, told)
+            progress(model.repo_id, f"verifying {file.name}", before + file.size, total)
+            if not _is_sound(partial, file):
+                partial.unlink(missing_ok=True)
+                raise ModelDamaged(
+                    f"{file.name} of '{model.repo_id}' has another checksum than the hub announces"
+                )
+            partial.replace(blob)
+        fetched.files[file.name] = (blob, file.digest)
+        done += file.size
+    return fetched
+
+
+def digest_of(path: Path, like: str) -> str:
+    """Digest of a file, of the kind of ``like``: SHA-256, or git's SHA-1 of a blob."""
+    if len(like) == _SHA1_DIGITS:
+        # The hub names small files by git's own digest; it guards against accidents here.
+        hasher = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    else:
+        hasher = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _is_sound(path: Path, file: HubFile) -> bool:
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    return digest_of(path, file.digest) == file.digest
+
+
+def _needed(model: HubModel, offered: list[HubFile]) -> list[HubFile]:
+    for pattern in model.files:
+        if not any(fnmatch(file.name, pattern) for file in offered):
+            raise NotReady(
+                f"repository '{model.repo_id}' has no file {pattern}", code="model_missing"
+            )
+    patterns = model.files + model.optional
+    return [file for file in offered if any(fnmatch(file.name, p) for p in patterns)]
+
+
+def _require_space(model: HubModel, blobs: Path, wanted: list[HubFile]) -> None:
+    lacking = sum(file.size for file in wanted if not (blobs / file.digest).exists())
+    here = sum(path.stat().st_size for path in blobs.glob("*.partial"))
+    if shutil.disk_usage(blobs).free < lacking - here + _SPARE:
+        raise NotReady(
+            f"model '{model.repo_id}' needs {(lacking + _SPARE) >> 20} MiB of free disk",
+            code="disk_full",
+        )
+
+
+class _Told(io.FileIO):
+    """A file that tells how long it has become; the same with every version of the client."""
+
+    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
+        super().__init__(path, "r+" if path.exists() else "w+")
+        self.seek(0, io.SEEK_END)
+        self._told = told
+
+    def write(self, data: Any) -> int:
+        """Write and tell."""
+        written = super().write(data)
+        self._told(self.tell())
+        return written
+
+
+class Downloader:
+    """The hub through ``huggingface_hub``: its addresses, its token, its retries."""
+
+    def files(self, repo_id: str) -> tuple[str, list[HubFile]]:
+        """See :class:`HubClient`."""
+        with _understood(repo_id):
+            import huggingface_hub  # noqa: PLC0415 - an optional package
+
+            info = huggingface_hub.HfApi().model_info(repo_id, files_metadata=True, timeout=_ASK_S)
+        files = []
+        for entry in info.siblings or ():
+            digest = entry.lfs["sha256"] if entry.lfs else entry.blob_id
+            if entry.size is not None and digest:
+                files.append(HubFile(entry.rfilename, int(entry.size), str(digest)))
+        return str(info.sha), files
+
+    def download(
+        self, repo_id: str, commit: str, file: HubFile, target: Path, told: Callable[[int], None]
+    ) -> None:
+        """See :class:`HubClient`."""
+        with _understood(repo_id):
+            import huggingface_hub  # noqa: PLC0415 - an optional package
+            from huggingface_hub.file_download import http_get  # noqa: PLC0415
+
+            # Both functions are documented; the package's types do not say that it exports them.
+            utils: Any = huggingface_hub.utils
+            # One account of the progress is enough, and it is ours.
+            utils.disable_progress_bars()
+            # The client's own hf_hub_download begins anew after an interruption (tried: 2.4).
+            with _Told(target, told) as stream:
+                have = stream.tell()
+                if have == file.size:
+                    return
+                http_get(
+                    huggingface_hub.hf_hub_url(repo_id, file.name, revision=commit),
+                    stream,
+                    resume_size=have,
+                    headers=utils.build_hf_headers(),
+                    expected_size=file.size,
+                )
+
+
+@contextmanager
+def _understood(repo_id: str) -> Iterator[None]:
+    """The client's errors in words that say what to do.
+
+    Its transport has been another library in each of its major versions, so that what is not one
+    of its own errors goes by "could not be reached", with its kind.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise NotReady(
+            f"models of the hub need {error.name}: pip install -e '.[hub]'",
+            code="hub_not_installed",
+        ) from error
+    except MeshError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise
+        raise _explained(repo_id, error) from error
+
+
+def _explained(repo_id: str, error: Exception) -> NotReady:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "GatedRepoError" in kinds:
+        return NotReady(
+            f"model '{repo_id}' is gated: accept its terms on its page, then set HF_TOKEN "
+            "to a token of that account",
+            code="model_gated",
+        )
+    if "RepositoryNotFoundError" in kinds:
+        return NotReady(
+            f"model '{repo_id}' does not exist, or is private and HF_TOKEN is not that of a member",
+            code="model_not_found",
+        )
+    if "HfHubHTTPError" in kinds:
+        status = getattr(getattr(error, "response", None), "status_code", "an error")
+        if isinstance(status, int) and status < 500 and status not in _COME_AGAIN:
+            return NotReady(
+                f"model '{repo_id}': the hub refuses it with {status}; is HF_TOKEN right?",
+                code="hub_refused",
+            )
+        return NotReady(
+            f"model '{repo_id}': the hub answers {status}; what has come is kept, try again later",
+            code="hub_failed",
+        )
+    return NotReady(
+        f"model '{repo_id}': the hub could not be reached ({type(error).__name__}); what has come "
+        "is kept. Without a network, copy models/hub of VOICEMESH_HOME from a machine "
+        "that has the model",
+        code="hub_unreachable",
+    )

@@ -1,0 +1,1 @@
+"""Models that come in packages of PyPI and npm."""

@@ -1,5 +1,0 @@
-"""Every wire shape of the mesh, as pydantic models."""
-
-from shared.schemas.speech import Emotion, Language, VoiceParameters, VoiceRequest
-
-__all__ = ["Emotion", "Language", "VoiceParameters", "VoiceRequest"]

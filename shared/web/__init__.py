@@ -1,1 +1,0 @@
-"""shared.web package of the voice mesh."""

@@ -1,0 +1,5 @@
+"""Every wire shape of the mesh, as pydantic models."""
+
+from shared.wire.speech import Emotion, Language, VoiceParameters, VoiceRequest
+
+__all__ = ["Emotion", "Language", "VoiceParameters", "VoiceRequest"]

@@ -1,0 +1,1 @@
+"""HTTP dialects of speech recognition."""

@@ -1,0 +1,90 @@
+"""One engine at work on one recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from shared.audio.decode import AudioReader
+from shared.core.metrics import AUDIO_SECONDS, RTF, STAGE_LATENCY
+from shared.core.streaming import prime
+from shared.engines.admission import Lease
+from shared.wire.transcription import Segment, Transcript
+from stt_service.engines.base import Options, Recognition, SttEngine
+
+
+class Progress:
+    """A transcription under way: its segments as they are made, then the facts about the whole.
+
+    The first segment is made at once. Close it always; closing early stops the engine and frees its
+    place.
+
+    Attributes:
+        engine: name of the engine at work.
+        fallback: the engines that were preferred to it, as ``X-Fallback`` names them; None where
+            there were none.
+
+    Raises:
+        MeshError: what making the first segment raised; reader and lease stay the caller's then.
+    """
+
+    def __init__(
+        self, engine: SttEngine, lease: Lease, reader: AudioReader, options: Options
+    ) -> None:
+        self.engine = engine.spec.name
+        self.fallback: str | None = None
+        self._lease = lease
+        self._reader = reader
+        self._started = time.monotonic()
+        self._recognition: Recognition = engine.transcribe(reader, options)
+        self._found = prime(iter(self._recognition))
+        self._segments: list[Segment] = []
+
+    def __iter__(self) -> Iterator[Segment]:
+        for segment in self._found:
+            self._segments.append(segment)
+            yield segment
+        self._account()
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the recording read so far."""
+        return self._reader.seconds
+
+    @property
+    def warnings(self) -> list[str]:
+        """What keeps the transcript from being as asked; complete once iteration has ended."""
+        damage = self._reader.damage
+        cut = [f"the recording is cut or damaged: {damage}"] if damage else []
+        return [*cut, *self._recognition.warnings]
+
+    def transcript(self, *, segments: bool, words: bool) -> Transcript:
+        """The whole transcript; call it after the last segment."""
+        found = self._recognition
+        all_words = [word for segment in self._segments for word in segment.words or []]
+        return Transcript(
+            text="".join(segment.text for segment in self._segments).strip(),
+            language=found.language,
+            language_probability=found.language_probability,
+            duration=round(self.duration, 3),
+            engine=self.engine,
+            segments=self._segments if segments else None,
+            words=all_words if words else None,
+            truncated=True if self._reader.damage else None,
+            warnings=self.warnings or None,
+        )
+
+    def close(self) -> None:
+        """Stop, and give the engine to the next caller."""
+        try:
+            self._recognition.close()
+            self._reader.close()
+        finally:
+            self._lease.release()
+
+    def _account(self) -> None:
+        seconds = time.monotonic() - self._started
+        STAGE_LATENCY.labels(stage="stt").observe(seconds)
+        AUDIO_SECONDS.labels(engine=self.engine, direction="in").inc(self.duration)
+        if self.duration > 0:
+            RTF.labels(engine=self.engine).observe(seconds / self.duration)

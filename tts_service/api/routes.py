@@ -1,0 +1,148 @@
+"""The project's own HTTP dialects. Knows HTTP and nothing else."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+from werkzeug.datastructures import FileStorage
+
+from shared.audio.encode import MIME
+from shared.core.errors import InvalidRequest, TooLarge
+from shared.core.metrics import UPLOAD_BYTES
+from shared.http.server.openapi import operation
+from shared.http.server.parsing import parse_body
+from shared.wire.speech import (
+    ConfigRequest,
+    ServiceConfig,
+    StatusAnswer,
+    SynthesizeRequest,
+    VoiceRequest,
+)
+from tts_service.api.dialects import job_of_synthesize, job_of_voice_request, wants_whole
+from tts_service.api.responses import streamed, whole
+from tts_service.engines.base import Reference
+from tts_service.synthesis.service import SpeechService
+
+_AUDIO = {200: tuple(sorted(set(MIME.values())))}
+_WAV = {200: ("audio/wav",)}
+_HEADERS_NOTE = (
+    "Headers of the answer: `X-Engine`, `X-Voice`, `X-Language`, `X-Sample-Rate`; "
+    "`X-Voice-Method` and `X-Voice-Similarity` where a sample was followed; `X-Fallback` where "
+    "another engine answered than the preferred one; `X-Ignored-Parameters` for what the engine "
+    "cannot honour; `X-Cache` (`hit` or `miss`) where finished answers are kept."
+)
+
+
+def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
+    """``/synthesize``, ``/api/tts/*``, ``/generate-voice``, ``/api/config``, ``/`` and status."""
+    routes = Blueprint("speech", __name__)
+
+    @routes.post("/synthesize")
+    @operation(
+        "Speak a text as it is generated",
+        tag="Speech",
+        request=SynthesizeRequest,
+        responses=_AUDIO,
+        description="A streamed WAV whose length fields hold 0xFFFFFFFF (unknown), or another "
+        'container with `format`. `"stream": false` gives a finished file. ' + _HEADERS_NOTE,
+    )
+    def synthesize() -> Response:
+        request, _ = parse_body(SynthesizeRequest)
+        as_file = wants_whole(request)
+        stream = service.speak(job_of_synthesize(request, whole=as_file))
+        return (whole if as_file else streamed)(stream, request.format)
+
+    @routes.post("/api/tts/batch")
+    @operation(
+        "Speak a text as a finished file",
+        tag="Speech",
+        request=SynthesizeRequest,
+        responses=_WAV,
+        description="Exact `Content-Length` and WAV header. " + _HEADERS_NOTE,
+    )
+    def batch() -> Response:
+        request, _ = parse_body(SynthesizeRequest)
+        return whole(service.speak(job_of_synthesize(request, whole=True)), request.format)
+
+    @routes.post("/api/tts/stream")
+    @operation(
+        "Speak a text as it is generated",
+        tag="Speech",
+        request=SynthesizeRequest,
+        responses=_WAV,
+        description="As `/synthesize`. " + _HEADERS_NOTE,
+    )
+    def stream() -> Response:
+        request, _ = parse_body(SynthesizeRequest)
+        return streamed(service.speak(job_of_synthesize(request, whole=False)), request.format)
+
+    @routes.post("/generate-voice")
+    @operation(
+        "Speak a text, in the manner of a sample where one is sent",
+        tag="Speech",
+        request=VoiceRequest,
+        files={"sample": "A recording of the voice to follow, any format that FFmpeg reads."},
+        responses=_AUDIO,
+        description="Fields flat or nested under `parameters`; Portuguese names are taken too. "
+        "The embedded engines match the sample with a mix of their voices: they do not clone. "
+        + _HEADERS_NOTE,
+    )
+    def generate_voice() -> Response:
+        request, files = parse_body(VoiceRequest)
+        as_file = wants_whole(request.parameters)
+        sample = _sample(files, max_sample_bytes)
+        answer = service.speak(job_of_voice_request(request, sample, whole=as_file))
+        return (whole if as_file else streamed)(answer, request.parameters.format)
+
+    @routes.get("/api/config")
+    @operation("The defaults in force", tag="Configuration", responses={200: ServiceConfig})
+    def read_config() -> Response:
+        return jsonify(_config(service).model_dump())
+
+    @routes.post("/api/config")
+    @operation(
+        "Set the default voice and language",
+        tag="Configuration",
+        request=ConfigRequest,
+        responses={200: ServiceConfig},
+        description="The voice is prepared at once, so that its first use is immediate. The "
+        "defaults outlive a restart.",
+    )
+    def write_config() -> Response:
+        request, _ = parse_body(ConfigRequest)
+        service.configure(
+            language=request.language,
+            sample_name=request.voice_sample,
+            keep_sample="voice_sample" not in request.model_fields_set,
+        )
+        return jsonify(_config(service).model_dump())
+
+    @routes.get("/")
+    @routes.get("/api/status")
+    @operation("Health, with the defaults", tag="Configuration", responses={200: StatusAnswer})
+    def status() -> Response:
+        answer = StatusAnswer(message="TTS service is running", config=_config(service))
+        return jsonify(answer.model_dump())
+
+    return routes
+
+
+def _config(service: SpeechService) -> ServiceConfig:
+    defaults = service.defaults
+    return ServiceConfig(voice_sample=defaults.voice_sample, language=defaults.language)
+
+
+def _sample(files: dict[str, FileStorage], max_bytes: int) -> Reference | None:
+    """The uploaded recording; files under other names are refused rather than overlooked."""
+    unknown = sorted(set(files) - {"sample"})
+    if unknown:
+        raise InvalidRequest("the recording is expected in the field 'sample'", param="sample")
+    upload = files.get("sample")
+    if upload is None:
+        return None
+    data = upload.stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise TooLarge(f"the recording is larger than {max_bytes} bytes", param="sample")
+    if not data:
+        raise InvalidRequest("the recording is empty", param="sample")
+    UPLOAD_BYTES.labels(route="/generate-voice").observe(len(data))
+    return Reference(data, "sample")

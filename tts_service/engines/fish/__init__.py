@@ -1,0 +1,1 @@
+"""Fish Audio's cloud API and a fish-speech server of one's own."""

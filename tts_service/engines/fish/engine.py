@@ -1,0 +1,204 @@
+"""What the two Fish engines share: a server that speaks one sentence per request."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from shared.audio.pcm import Float32
+from shared.audio.samples import Resampler, pcm16_to_float, resample
+from shared.core.breaker import CircuitBreaker
+from shared.core.errors import InvalidRequest, NotReady
+from tts_service.engines.base import (
+    EngineVoice,
+    PreparedVoice,
+    Reference,
+    SynthesisRequest,
+)
+from tts_service.engines.fish.circuit import Circuit
+from tts_service.engines.fish.http import FishConnection, Timeouts
+from tts_service.engines.fish.reference import FishReferences
+from tts_service.engines.fish.request import parameters_of, with_emotion
+from tts_service.engines.fish.settings import FishSettings
+from tts_service.engines.fish.wav import WavReader
+from tts_service.engines.waveform import WaveformEngine
+from tts_service.sound.trimming import steady
+from tts_service.sound.voice_levels import VoiceLevels
+from tts_service.synthesis.languages import resolve
+from tts_service.text.pieces import is_speakable
+
+_LONGEST_SENTENCE_S = 300.0
+
+
+class FishEngine(WaveformEngine):
+    """Speaks through a Fish server. A sentence is given out when it has arrived whole: where an
+    answer is cut, nothing of the broken sentence was heard and another engine can speak it. Later
+    sentences arrive while the earlier ones are heard, so only the first one costs time.
+
+    Args:
+        connection: to the server.
+        model: its model; decides how emotions are written.
+        circuit: closed while the server answers.
+        voices: ``(voice, reference id or None)``, the default first.
+        references: prepares recordings to follow.
+        early_sound: give out the first sentence as it arrives, once its voice's level is known.
+    """
+
+    device = "remote"
+
+    def __init__(
+        self,
+        connection: FishConnection,
+        model: str,
+        circuit: Circuit,
+        voices: Sequence[tuple[EngineVoice, str | None]],
+        references: FishReferences,
+        early_sound: bool,
+    ) -> None:
+        self._connection = connection
+        self._model = model
+        self._circuit = circuit
+        self._voices = tuple(voice for voice, _ in voices)
+        self._reference_ids = {voice.id: reference for voice, reference in voices}
+        self._references = references
+        self._early_sound = early_sound
+        self._levels = VoiceLevels()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def voices(self) -> Sequence[EngineVoice]:
+        """The configured voices, else the one that the server speaks with unasked."""
+        return self._voices
+
+    def prepare(self, reference: Reference) -> PreparedVoice:
+        """See :meth:`TtsEngine.prepare`; the recording goes to the server with each sentence."""
+        return self._references.prepare(reference)
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """Which server and which of its voices: names may be given to others later."""
+        return {
+            "server": self._connection.url,
+            "voices": {name: reference or "" for name, reference in self._reference_ids.items()},
+        }
+
+    @abstractmethod
+    def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:
+        """The body of ``POST /v1/tts``, without the voice."""
+
+    def _gain(self, request: SynthesisRequest) -> float:
+        # It is known only when there is sound: see _render.
+        return 1.0
+
+    def _utterances(
+        self, text: str, request: SynthesisRequest, speed: float, factor: float
+    ) -> Generator[Iterable[Float32], None, None]:
+        level = self._levels.known(_voice_of(request))
+        first = request.progress.piece == 0
+        if not (self._early_sound and first and level is not None and factor == 1.0):
+            yield from super()._utterances(text, request, speed, factor)
+        elif is_speakable(text):
+            arriving = self._arriving(self._whole_body(text, request, speed), level)
+            with closing(arriving):
+                yield steady(arriving, self.spec.sample_rate)
+
+    def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
+        # Marks alone would cost a request.
+        if not is_speakable(text):
+            return
+        samples, rate = self._fetch(self._whole_body(text, request, speed))
+        level = self._levels.gain(_voice_of(request), samples, rate)
+        yield resample(samples * np.float32(level), rate, self.spec.sample_rate)
+
+    def _whole_body(self, text: str, request: SynthesisRequest, speed: float) -> dict[str, Any]:
+        """The body of ``POST /v1/tts``.
+
+        Raises:
+            InvalidRequest: a parameter is out of its range.
+        """
+        parameters = parameters_of(request.parameters)
+        body = self._body(request, with_emotion(text, parameters.emotion, self._model), speed)
+        if request.prepared is not None:
+            body["references"] = [request.prepared.data.body(parameters.reference_text)]
+        elif (reference_id := self._reference_ids[request.voice.id]) is not None:
+            body["reference_id"] = reference_id
+        return body
+
+    def _arriving(self, body: dict[str, Any], level: float) -> Generator[Float32, None, None]:
+        """The sound of one sentence as it comes, at the engine's sample rate."""
+        reader = WavReader(self._connection.name, _LONGEST_SENTENCE_S)
+        resampler: Resampler | None = None
+        with self._circuit.call():
+            with closing(self._connection.speak(body)) as parts:
+                for part in parts:
+                    samples = pcm16_to_float(reader.feed(part))
+                    if samples.size:
+                        rate = reader.sample_rate or self.spec.sample_rate
+                        resampler = resampler or Resampler(rate, self.spec.sample_rate)
+                        yield resampler.feed(samples) * np.float32(level)
+            reader.finish()
+        if resampler is not None:
+            yield resampler.flush() * np.float32(level)
+
+    def _fetch(self, body: dict[str, Any]) -> tuple[Float32, int]:
+        """The sound of one sentence, shape ``(n,)``, and its sample rate, Hz.
+
+        Raises:
+            MeshError: as :meth:`FishConnection.speak`, :class:`WavReader` and :class:`Circuit`.
+        """
+        reader = WavReader(self._connection.name, _LONGEST_SENTENCE_S)
+        with self._circuit.call():
+            with closing(self._connection.speak(body)) as parts:
+                samples = np.concatenate([reader.feed(part) for part in parts] or [_NOTHING])
+            reader.finish()
+        return pcm16_to_float(samples), reader.sample_rate or self.spec.sample_rate
+
+
+_NOTHING = np.zeros(0, np.int16)
+
+
+def _voice_of(request: SynthesisRequest) -> str:
+    return request.voice.id if request.prepared is None else request.prepared.id
+
+
+def timeouts_of(settings: FishSettings) -> Timeouts:
+    """The limits of one sentence."""
+    return Timeouts(
+        connect=settings.fish_connect_timeout_s,
+        first=settings.fish_first_audio_timeout_s,
+        gap=settings.fish_gap_timeout_s,
+        total=settings.fish_sentence_timeout_s,
+    )
+
+
+def circuit_of(engine: str, settings: FishSettings) -> Circuit:
+    """A closed circuit for ``engine``."""
+    return Circuit(engine, CircuitBreaker(cooldown_s=settings.fish_circuit_cooldown_s))
+
+
+def voices_of(
+    entries: Sequence[str], default: str, languages: Sequence[str]
+) -> list[tuple[EngineVoice, str | None]]:
+    """Voices that settings name (``name=reference_id@language``), each speaks all ``languages``;
+    ``default``, the server's own voice, where there is none.
+
+    Raises:
+        NotReady: a voice's language is not one of them.
+    """
+    if not entries:
+        return [(EngineVoice(default, languages[0], frozenset(languages)), None)]
+    voices: list[tuple[EngineVoice, str | None]] = []
+    for entry in entries:
+        name, _, rest = entry.partition("=")
+        reference_id, _, tag = rest.partition("@")
+        try:
+            language = resolve(tag, languages)[0] if tag else languages[0]
+        except InvalidRequest:
+            raise NotReady(f"voice '{name}': the model does not speak '{tag}'") from None
+        voices.append((EngineVoice(name, language, frozenset(languages)), reference_id))
+    return voices

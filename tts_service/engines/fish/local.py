@@ -1,0 +1,110 @@
+"""fish-local: a fish-speech server of one's own, started by its own instructions.
+
+Its code and weights are no part of the mesh; the weights do not allow commercial use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.core.errors import NotReady
+from shared.engines.registry import EngineSpec
+from tts_service.engines.base import Piece, SynthesisRequest
+from tts_service.engines.fish.engine import FishEngine, circuit_of, timeouts_of, voices_of
+from tts_service.engines.fish.http import FishConnection, may_stand_in_a_header
+from tts_service.engines.fish.reference import FishReferences
+from tts_service.engines.fish.request import (
+    languages_of,
+    parameters_of,
+    sampling_of,
+    writes_emotions,
+)
+from tts_service.sound.loudness import CALIBRATION
+
+if TYPE_CHECKING:
+    from tts_service.settings import TtsSettings
+
+_NAME = "fish-local"
+_HONOURED = frozenset(
+    {"speed", "temperature", "top_p", "chunk_length", "repetition_penalty", "reference_text"}
+)
+_CODEC_RATE = 44_100
+"""Hz of the codecs so far; the server does not let it be chosen."""
+_SEED = 7
+"""Without a reference the model draws its voice anew for each sentence; a fixed seed keeps it."""
+
+
+def build(settings: TtsSettings) -> FishLocalEngine:
+    """Registry entry point."""
+    return FishLocalEngine(settings)
+
+
+class FishLocalEngine(FishEngine):
+    """A model on a fish-speech server."""
+
+    native_speed = (1.0, 1.0)
+    """The server does not take a speed: all of it is stretching."""
+
+    def __init__(self, settings: TtsSettings) -> None:
+        model = settings.fish_local_model
+        self._key = settings.fish_local_key.get_secret_value()
+        self._languages = languages_of(model)
+        self._rate = _CODEC_RATE
+        super().__init__(
+            FishConnection(
+                "the fish-speech server",
+                settings.fish_local_url,
+                key=self._key,
+                headers={},
+                timeouts=timeouts_of(settings),
+                proxies=False,
+            ),
+            model,
+            circuit_of(_NAME, settings),
+            voices_of(settings.fish_local_voices, "fish-local-default", self._languages),
+            FishReferences("wav"),
+            settings.fish_early_sound,
+        )
+
+    @property
+    def spec(self) -> EngineSpec:
+        """See :class:`TtsEngine`; the sample rate is the server's once it has spoken."""
+        tags = {"emotion"} if writes_emotions(self._model) else frozenset()
+        return EngineSpec(
+            name=_NAME,
+            model=self._model,
+            licence="non-commercial (CC-BY-NC-SA-4.0 up to S1-mini, Fish Audio Research for S2)",
+            commercial_use=False,
+            languages=frozenset(self._languages),
+            parameters=_HONOURED | tags,
+            cloning="cloning",
+            max_concurrency=2,
+            sample_rate=self._rate,
+        )
+
+    def load(self) -> None:
+        """Ask the server whether it is well.
+
+        Raises:
+            NotReady: nothing answers at ``FISH_LOCAL_URL``, or the key is none.
+        """
+        if self._key and not may_stand_in_a_header(self._key):
+            raise NotReady("FISH_LOCAL_KEY holds characters that no key has")
+        self._connection.check()
+
+    def warm_up(self) -> None:
+        """Speak a sentence with the default voice: its sample rate and loudness are known then."""
+        voice = self._voices[0]
+        request = SynthesisRequest((Piece(CALIBRATION),), voice.language, voice)
+        samples, self._rate = self._fetch(self._whole_body(CALIBRATION, request, 1.0))
+        self._levels.gain(voice.id, samples, self._rate)
+
+    def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:
+        return {
+            "text": text,
+            "format": "wav",
+            "streaming": True,
+            "seed": _SEED,
+            "use_memory_cache": "on",
+            **sampling_of(parameters_of(request.parameters)),
+        }

@@ -1,0 +1,103 @@
+"""A recording to follow, as Fish takes it: short, clean, of known loudness, small enough to send
+with every sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from shared.audio.decode import decode
+from shared.audio.encode import Container, encode
+from shared.audio.pcm import AudioFormat
+from shared.core.errors import InvalidRequest
+from tts_service.engines.base import PreparedVoice, Reference
+from tts_service.sound.joins import trim
+from tts_service.sound.loudness import gain_for, integrated_lufs, to_pcm16
+
+_RATE = 44_100
+"""Hz of Fish's codec: a higher rate would be thrown away there, a lower one is missing."""
+_LONGEST_FILE_S = 600.0
+_SHORTEST_S, _LONGEST_S = 1.0, 30.0
+"""Fish recommends 10 to 30 seconds and learns nothing from less than one."""
+_KEPT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FishReference:
+    """A prepared recording.
+
+    Attributes:
+        audio: a file of mono sound at the target loudness.
+        transcript: what is said in it; empty where nobody told.
+        is_cut: only the beginning of the recording, so that a transcript says more than it.
+    """
+
+    audio: bytes
+    transcript: str
+    is_cut: bool = False
+
+    def body(self, transcript: str | None) -> dict[str, object]:
+        """The entry of ``references``; a transcript that came with the request goes first.
+
+        Raises:
+            InvalidRequest: a transcript, and the recording was too long to be sent whole.
+        """
+        if transcript and self.is_cut:
+            raise InvalidRequest(
+                f"a recording with a transcript may last {_LONGEST_S:g} s", param="reference_text"
+            )
+        return {"audio": self.audio, "text": transcript or self.transcript}
+
+
+class FishReferences:
+    """Prepared recordings by their content; the latest ones are kept.
+
+    Args:
+        container: in which they are sent.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container: Container = container
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, PreparedVoice] = OrderedDict()
+
+    def prepare(self, reference: Reference) -> PreparedVoice:
+        """Decode, trim, level and encode ``reference``.
+
+        Raises:
+            InvalidRequest: less than a second of sound, or more than can be sent together with
+                its transcript.
+            UnsupportedMedia, TooLarge: as :func:`shared.audio.decode.decode`.
+        """
+        content = reference.audio + b"\0" + reference.transcript.encode()
+        key = hashlib.sha256(content).hexdigest()[:16]
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        prepared = PreparedVoice(f"clone-{key}", "cloning", self._made(reference))
+        with self._lock:
+            self._known[key] = prepared
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return prepared
+
+    def _made(self, reference: Reference) -> FishReference:
+        samples = decode(reference.audio, sample_rate=_RATE, max_seconds=_LONGEST_FILE_S)
+        speech = trim(samples, _RATE)
+        if speech.size < _SHORTEST_S * _RATE:
+            raise InvalidRequest(
+                f"the recording has less than {_SHORTEST_S:g} s of sound", param="voice_sample"
+            )
+        is_cut = speech.size > _LONGEST_S * _RATE
+        if is_cut:
+            if reference.transcript:
+                raise InvalidRequest(
+                    f"a recording with a transcript may last {_LONGEST_S:g} s", param="voice_sample"
+                )
+            speech = speech[: round(_LONGEST_S * _RATE)]
+        pcm = to_pcm16(speech * gain_for(integrated_lufs(speech, _RATE)))
+        audio = encode(pcm, AudioFormat(_RATE), self._container)
+        return FishReference(audio, reference.transcript, is_cut)

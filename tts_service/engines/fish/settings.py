@@ -1,0 +1,105 @@
+"""Settings of the Fish engines: the cloud API and a fish-speech server of one's own."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from shared.core.settings import CommonSettings, split_names
+
+_VOICE = re.compile(
+    r"[A-Za-z0-9_.\-]{1,64}=[A-Za-z0-9_.\- ]{1,255}(@[A-Za-z]{2,3}(-[A-Za-z]{2,4})?)?"
+)
+_VOICES = "separated by commas: name=reference_id, or name=reference_id@es for a voice whose own \
+language is not English."
+
+
+class FishSettings(CommonSettings):
+    """What the Fish engines read; neither is among the engines by default."""
+
+    fish_api_key: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("FISH_API_KEY", "FISH_AUDIO_API_KEY"),
+        description="Key of the Fish Audio API (engine fish-api), a paid service: what is spoken "
+        "and the samples to follow are sent there.",
+    )
+    fish_api_url: str = Field(
+        default="https://api.fish.audio", description="Base address of the Fish Audio API."
+    )
+    fish_model: str = Field(
+        default="s2-pro",
+        pattern=r"^[a-z0-9.\-]{1,32}$",
+        description="Model of the Fish Audio API: s2-pro, s1, …",
+    )
+    fish_voices: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description=f"Voices of the Fish Audio API, {_VOICES}"
+    )
+    fish_sample_rate: Literal[8000, 16000, 24000, 32000, 44100] = Field(
+        default=24000, description="Sample rate asked of the Fish Audio API, Hz."
+    )
+    fish_concurrency: int = Field(
+        default=4, ge=1, le=64, description="Answers that the Fish Audio API works on at once."
+    )
+    fish_local_url: str = Field(
+        default="http://127.0.0.1:8080",
+        description="Base address of a fish-speech server (engine fish-local).",
+    )
+    fish_local_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of that server, where it was started with one."
+    )
+    fish_local_model: str = Field(
+        default="openaudio-s1-mini",
+        pattern=r"^[A-Za-z0-9._\-]{1,64}$",
+        description="Model that the server has loaded; decides how emotions are written.",
+    )
+    fish_local_voices: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description=f"Voices of the server's references folder, {_VOICES}"
+    )
+    fish_early_sound: bool = Field(
+        default=False,
+        description="true: the first sentence of an answer from Fish is sent on while it arrives. "
+        "It is heard sooner; where it breaks off, the next engine has to say it again.",
+    )
+    fish_connect_timeout_s: float = Field(
+        default=3.0, gt=0, description="Longest wait for a connection to Fish, seconds."
+    )
+    fish_first_audio_timeout_s: float = Field(
+        default=15.0, gt=0, description="Longest wait for the first audio of a sentence, seconds."
+    )
+    fish_gap_timeout_s: float = Field(
+        default=10.0, gt=0, description="Longest wait for more audio of a sentence, seconds."
+    )
+    fish_sentence_timeout_s: float = Field(
+        default=120.0, gt=0, description="Longest time for one sentence, seconds."
+    )
+    fish_circuit_cooldown_s: float = Field(
+        default=15.0,
+        gt=0,
+        description="After three failures in a row Fish is passed over this long, seconds.",
+    )
+
+    @field_validator("fish_voices", "fish_local_voices", mode="before")
+    @classmethod
+    def _split_voices(cls, value: object) -> object:
+        return split_names(value)
+
+    @field_validator("fish_voices", "fish_local_voices")
+    @classmethod
+    def _check_voices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if _VOICE.fullmatch(entry) is None:
+                raise ValueError("a voice is written name=reference_id or name=reference_id@es")
+        names = [entry.split("=", 1)[0].lower() for entry in value]
+        if len(set(names)) != len(names):
+            raise ValueError("two voices have the same name")
+        return value
+
+    @field_validator("fish_api_url", "fish_local_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", value) is None:
+            raise ValueError("an address is written http://host:port, without a name or a query")
+        return value.rstrip("/")

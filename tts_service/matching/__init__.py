@@ -1,5 +1,0 @@
-"""Voice matching: the mix of built-in voices that is nearest to a recording. Not cloning."""
-
-from tts_service.matching.matcher import MatchedVoice, VoiceMatcher
-
-__all__ = ["MatchedVoice", "VoiceMatcher"]

@@ -1,0 +1,1 @@
+"""From an engine's audio to what is heard: loudness, joins, trimming, tempo."""

@@ -1,0 +1,1 @@
+"""From written text to pieces that an engine can speak."""

@@ -1,0 +1,88 @@
+"""Text → the phonemes that Kokoro-82M was trained on.
+
+The text should be normalised first (`tts_service.text.normalize`): here digits and symbols are
+silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from shared.core.errors import InvalidRequest, NotReady
+from tts_service.text.g2p import (
+    chinese,
+    english,
+    espeak,
+    french,
+    italian,
+    japanese,
+    piper,
+    portuguese,
+)
+
+_OWN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
+    "en": (english.requires, english.phonemize),
+    "en-gb": (english.requires, lambda text: english.phonemize(text, british=True)),
+    "es": (piper.requires, lambda text: piper.phonemize(text, "es")),
+    "fr": (french.requires, french.phonemize),
+    "it": ((), italian.phonemize),
+    "ja": (japanese.requires, japanese.phonemize),
+    "pt": ((), portuguese.phonemize),
+    "zh": (chinese.requires, chinese.phonemize),
+}
+_EXTRAS = {"ja": "ja"}
+"""The pyproject extra that installs what a language needs; `kokoro` where none is named."""
+_ESPEAK = ("hi",)
+"""Languages for which there is only espeak-ng."""
+
+
+def available_languages() -> tuple[str, ...]:
+    """Languages that :func:`phonemize` takes here and now, sorted."""
+    own = {name for name, (modules, _) in _OWN.items() if not _missing(modules)}
+    return tuple(sorted(own | (set(_ESPEAK) if espeak.available() else set())))
+
+
+def phonemize(text: str, language: str) -> str:
+    """`text` as a string of Kokoro's symbols, punctuation and stress marks included.
+
+    Args:
+        text: normalised text; line breaks count as spaces.
+        language: a tag such as `es`, `pt-br`, `en-gb`; a region without rules of its own takes
+            those of its language.
+
+    Returns:
+        Phonemes; empty where the text has nothing that sounds.
+
+    Raises:
+        InvalidRequest: no rules for this language.
+        NotReady: the library or program for it is not installed.
+    """
+    name = _resolve(language)
+    if name in _ESPEAK:
+        return espeak.phonemize(text, name)
+    modules, function = _OWN[name]
+    if missing := _missing(modules):
+        extra = _EXTRAS.get(name, "kokoro")
+        raise NotReady(
+            f"'{name}' needs {', '.join(missing)}: pip install -e '.[{extra}]'",
+            code="g2p_not_installed",
+        )
+    return function(text)
+
+
+def _resolve(language: str) -> str:
+    tag = language.lower().replace("_", "-")
+    for name in (tag, tag.split("-")[0]):
+        if name in _OWN or name in _ESPEAK:
+            return name
+    raise InvalidRequest(
+        f"no pronunciation rules for language '{language}'",
+        param="language",
+        code="unsupported_language",
+        details={"available": list(available_languages())},
+    )
+
+
+def _missing(modules: tuple[str, ...]) -> list[str]:
+    return [module for module in modules if find_spec(module) is None]

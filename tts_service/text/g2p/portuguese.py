@@ -1,0 +1,289 @@
+"""Brazilian Portuguese letter-to-sound rules of our own.
+
+The notation is espeak-ng's for `pt-br` as misaki writes it (final a `æ`, e `y`, o `ʊ`; an r that
+closes a syllable `ɾə`; nasal vowels before a consonant with `ŋ`), because Kokoro's Portuguese
+voices learnt that. Source of the rules: T. Cristófaro Silva, "Fonética e Fonologia do Português".
+"""
+
+from __future__ import annotations
+
+import re
+
+from tts_service.text.g2p.portuguese_stress import VOWELS, stressed, syllabic
+from tts_service.text.g2p.tokens import is_word, tokens
+from tts_service.text.g2p.vocabulary import fit
+from tts_service.text.word_set import word_set
+
+_LEANING = word_set(
+    "o os a as um uns de do da dos das em no na nos nas num numa ao aos à às e ou que se me "
+    "te lhe lhes vos por com"
+)
+"""Words without a stress of their own."""
+
+_OPEN_E = re.compile(
+    r"^(?:dez|sete|ela|elas|mel|pé|até|terra|serra|guerra|festa|perto|certo|certa|aberto|aberta"
+    r"|velha|leste|resto|teste|peste|neve|breve|greve|leve|serve|inverno|moderno|moderna|caderno"
+    r"|eterno|janela|janelas|panela|novela|novelas|bela|belas|belo|belos|amarelo|amarela"
+    r"|completo|objeto|projeto|projetos|direto|correto|concreto|secreto|neto|neta|teto|predio|metro|metros"
+    r"|quilômetro|pedra|pedras|época|hotel|papel|anel|mulher|mulheres|colher|quer|quero|espera|era|eram|fera"
+    r"|primavera|severo|sincero|zero|mero|média|pressa|promessa|conversa|diversa|universo|verso|inverso"
+    r"|nesta|desta|esta|essa|nessa|dessa|aquela|nela|dela|quela|internet|chefe|febre|célebre|leque"
+    r"|cheque|moleque|atleta|meta|reta|seta|biblioteca|discoteca|seca|eca)$"
+)
+_OPEN_O = re.compile(
+    r"^(?:hora|horas|nove|novos|nova|novas|porta|portas|forte|fortes|norte|morte|sorte|esporte"
+    r"|esportes|transporte|agora|fora|embora|senhora|senhoras|nora|melhor|maior|menor|pior|sol|lençol"
+    r"|futebol|escola|escolas|bola|bolas|cola|mola|viola|sacola|jogos|ovos|olhos|corpos|povos|nosso|nossa"
+    r"|nossos|nossas|vosso|vossa|posso|pode|podem|roda|moda|loja|lojas|logo|foto|fotos|moto|voto|voz|após|avós"
+    r"|nós|vós|só|pó|história|memória|vitória|glória|prova|provas|copo|topo|tropa|europa|nota|notas"
+    r"|rota|bota|morre|corda|ordem|modo|modos|proposta|resposta|costa|gosta"
+    r"|mostra|aposta|posta|rosa|famosa|poderosa|rodovia|idosa|código|lógico|próximo|método|episódio|rock|choque"
+    r"|toque|toca|troca|época|porca|loca|pipoca|olha|colha)$"
+)
+_S_FOR_X = re.compile(r"^(?:próxim|máxim|trou[x]|auxíli|sintax|aproxim|maxim)")
+_KS_FOR_X = re.compile(
+    r"^(?:táxi|fix|reflex|sex[ou]|comple[x]|tóxi|anex|conex|ox[ií]|ma[x]$|léxic|flex|lux$|látex|tórax|box|mix)"
+)
+_VOICED = "bdgvlmnrzj"
+_ACCENTS = str.maketrans("áàâãéêíóôõúü", "aaaaeeiooouu")
+
+
+def phonemize(text: str) -> str:
+    """`text` in Kokoro's alphabet."""
+    pieces = list(tokens(text.lower()))
+    out: list[str] = []
+    for index, piece in enumerate(pieces):
+        if not is_word(piece):
+            out.append(" " if piece == "-" else piece)
+            continue
+        following = pieces[index + 2 : index + 3] if pieces[index + 1 : index + 2] == [" "] else []
+        sound = "".join(word_phonemes(part) for part in piece.split("'") if part)
+        out.append(_join(sound, following[0] if following and is_word(following[0]) else ""))
+    return fit("".join(out))
+
+
+def _join(sound: str, following: str) -> str:
+    """The end of a word before the next one: voiced s, tapped r, final vowels that glide."""
+    start = following.lstrip("h")[:1]
+    if not start:
+        return sound
+    if sound.endswith("s") and (start in VOWELS or start in _VOICED):
+        return sound[:-1] + "z"
+    if start in VOWELS:
+        if sound.endswith("r"):
+            return sound[:-1] + "ɾ"
+        if sound.endswith(("ʧy", "ʤy")):
+            return sound[:-1] + "j"
+    return sound
+
+
+def word_phonemes(word: str) -> str:
+    """One lower-case word as phonemes."""
+    if word in _WHOLE:
+        return _WHOLE[word]
+    stress = None if word in _LEANING else stressed(word)
+    nuclei = set(syllabic(word)) | ({stress} if stress is not None else set())
+    out: list[str] = []
+    position = 0
+    while position < len(word):
+        if word[position] in VOWELS:
+            sound, used = _vowel(word, position, stress, nuclei)
+        else:
+            sound, used = _consonant(word, position)
+        out.append(sound)
+        position += used
+    return "".join(out).replace("aʊ", "W")
+
+
+_WHOLE = {
+    "muito": "mwˈiŋtʊ",
+    "muita": "mwˈiŋtæ",
+    "muitos": "mwˈiŋtʊs",
+    "muitas": "mwˈiŋtæs",
+    "e": "i",
+    "que": "ky",
+    "à": "aː",
+    "às": "aːs",
+    "um": "ũŋ",
+    "uns": "ũŋs",
+    "com": "koŋ",
+    "y": "i",
+}
+
+
+def _vowel(word: str, position: int, stress: int | None, nuclei: set[int]) -> tuple[str, int]:
+    """The sound of the vowel at `position`, with its glide and nasal; and the letters it takes."""
+    letter = word[position]
+    mark = "ˈ" if position == stress else ""
+    rest = word[position + 1 :]
+    if letter in "ãõ":
+        return _tilde(letter, rest, mark)
+    base = letter.translate(_ACCENTS)
+    nasal = re.match(r"[mn](?![aeiouáàâãéêíóôõúüh])", rest)
+    if nasal and position in nuclei:
+        return mark + _nasal(base, word, position, stress), 2
+    if position not in nuclei:
+        return ("w" if base == "u" else "j"), 1
+    glide = rest[:1] if rest[:1] in ("i", "u") and position + 1 not in nuclei else ""
+    if glide:
+        return mark + _diphthong(letter, base, glide, bool(mark)), 2
+    return mark + _single(word, position, bool(mark), base), 1
+
+
+def _tilde(letter: str, rest: str, mark: str) -> tuple[str, int]:
+    if letter == "ã":
+        glides = {"o": "ɐ̃ʊ̃", "e": "ɐ̃y"}
+        return mark + glides.get(rest[:1], "ɐ̃"), 2 if rest[:1] in glides else 1
+    return mark + ("õj" if rest[:1] == "e" else "õ"), 2 if rest[:1] == "e" else 1
+
+
+def _nasal(base: str, word: str, position: int, stress: int | None) -> str:
+    end = position + 2 >= len(word)
+    if base == "a":
+        return (
+            "ɐ̃ʊ̃" if end and word[position + 1] == "m" else "ɐ̃m" if _labial(word, position) else "ɐ̃ŋ"
+        )
+    sound = {"e": "A", "i": "i", "o": "o", "u": "ũ"}[base]
+    return sound + ("m" if _labial(word, position) else "ŋ")
+
+
+def _labial(word: str, position: int) -> bool:
+    return word[position + 1] == "m" and word[position + 2 : position + 3] in ("p", "b")
+
+
+def _diphthong(letter: str, base: str, glide: str, stressed_here: bool) -> str:
+    if base == "e" and letter == "é":
+        return "ɛɪ" if glide == "i" else "ɛʊ"
+    table = {
+        ("a", "i"): "I", ("a", "u"): "W", ("e", "i"): "A", ("e", "u"): "eʊ", ("o", "i"): "oɪ",
+        ("o", "u"): "ow", ("u", "i"): "uɪ", ("i", "u"): "iʊ", ("i", "i"): "i", ("u", "u"): "u",
+    }  # fmt: skip
+    sound = table[base, glide]
+    return "ɔɪ" if letter == "ó" else sound
+
+
+def _single(word: str, position: int, is_stressed: bool, base: str) -> str:
+    letter = word[position]
+    rest = word[position + 1 :]
+    if is_stressed:
+        if letter in "éó":
+            return {"é": "ɛ", "ó": "ɔ"}[letter]
+        if base == "a" and re.match(r"nh|[mn]", rest):
+            return "ɐ̃"
+        if letter == "e" and (_OPEN_E.search(word) or rest in ("l", "is")):
+            return "ɛ"
+        if letter == "o" and (_OPEN_O.search(word) or rest == "l"):
+            return "ɔ"
+        return base
+    final = rest in ("", "s")
+    if final and len(word) > 1 + len(rest):
+        return {"a": "æ", "e": "y", "o": "ʊ"}.get(base, base)
+    if final:
+        return {"a": "a", "e": "i", "o": "ʊ"}.get(base, base)
+    if base == "a" and re.match(r"nh|[mn]", rest):
+        return "æ"
+    if base in "iu" and rest[:1] and rest[0] in VOWELS and position:
+        return {"i": "j", "u": "w"}[base]
+    return base
+
+
+def _consonant(word: str, position: int) -> tuple[str, int]:  # noqa: PLR0912
+    """The sound of the consonant at `position`, and how many letters it takes."""
+    letter = word[position]
+    following = word[position + 1 : position + 2]
+    previous = word[position - 1 : position]
+    third = word[position + 2 : position + 3]
+    before_front = bool(following) and following in "eiéêí"
+    match letter:
+        case "h":
+            return "", 1
+        case "c":
+            if following == "h":
+                return "ʃ", 2
+            return ("s" if before_front else "k"), (2 if following == "k" else 1)
+        case "ç":
+            return "s", 1
+        case "g":
+            if following == "u" and third and third in "eiéêí":
+                return ("ɡw" if word[position:].startswith("guiç") else "ɡ"), 2
+            return ("ʒ" if before_front else "ɡ"), 1
+        case "q":
+            if following == "u" and third and third in "eiéêí" and not _spoken_u(word):
+                return "k", 2
+            return "k", 1
+        case "l":
+            if following == "h":
+                return "lj", 2
+            if following and following in VOWELS:
+                return "l", 1
+            return ("w" if previous == "u" else "ʊ"), 1
+        case "n":
+            return ("ɲ", 2) if following == "h" else ("n", 1)
+        case "r":
+            return _r(word, position)
+        case "s":
+            return _s(word, position)
+        case "t" | "d":
+            soft = following in ("i", "í") or _ends_in_weak_e(word, position)
+            return ({"t": "ʧ", "d": "ʤ"} if soft else {"t": "t", "d": "d"})[letter], 1
+        case "x":
+            return _x(word, position), 1
+        case "z":
+            return ("s" if not following else "z"), 1
+        case "j":
+            return "ʒ", 1
+        case "w":
+            return "w", 1
+        case "p" if following == "h":
+            return "f", 2
+    return {"y": "i", "k": "k"}.get(letter, letter), 1
+
+
+def _spoken_u(word: str) -> bool:
+    return bool(
+        re.match(r"(?:cinquent|sequênc|frequ[eê]n|tranquil|eloqu|delinqu|consequ|equestr)", word)
+    )
+
+
+def _ends_in_weak_e(word: str, position: int) -> bool:
+    """Whether a t or d stands before the final unstressed e, which is said as i."""
+    rest = word[position + 1 :]
+    return rest in ("e", "es") and stressed(word) != position + 1
+
+
+def _r(word: str, position: int) -> tuple[str, int]:
+    following = word[position + 1 : position + 2]
+    previous = word[position - 1 : position]
+    if following == "r":
+        return "x", 2
+    if not previous or previous in "nls":
+        return "x", 1
+    if previous in VOWELS:
+        if not following:
+            return "r", 1
+        return ("ɾ", 1) if following in VOWELS else ("ɾə", 1)
+    return "r", 1
+
+
+def _s(word: str, position: int) -> tuple[str, int]:
+    following = word[position + 1 : position + 2]
+    previous = word[position - 1 : position]
+    if following == "s":
+        return "s", 2
+    if following == "h":
+        return "ʃ", 2
+    if following == "ç" or re.match("c[eiéêí]", word[position + 1 :]):
+        return "s", 2
+    between = bool(previous) and previous in VOWELS and bool(following) and following in VOWELS
+    return ("z" if between or (following and following in _VOICED) else "s"), 1
+
+
+def _x(word: str, position: int) -> str:
+    following = word[position + 1 : position + 2]
+    if _S_FOR_X.search(word):
+        return "s"
+    if _KS_FOR_X.search(word) or not following:
+        return "ks"
+    if word[:position] in ("e", "he", "ine", "coe") and following in VOWELS + "h":
+        return "z"
+    return "ʃ" if following in VOWELS else "" if following == "c" else "s"

@@ -1,0 +1,35 @@
+"""The names of the letters, for what has to be spelled."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from tts_service.text.normalize.locales import Language
+
+_NAMES = {
+    "es": "a be ce de e efe ge hache i jota ka ele eme ene o pe cu erre ese te u uve "
+    "uve_doble equis ye zeta",
+    "fr": "a bé cé dé e effe gé hache i ji ka elle emme enne o pé cu erre esse té u vé "
+    "double_vé ixe i_grec zède",
+    "it": "a bi ci di e effe gi acca i i_lunga cappa elle emme enne o pi cu erre esse ti u vu "
+    "doppia_vu ics ipsilon zeta",
+    "pt": "á bê cê dê é éfe gê agá i jota cá éle ême ene ó pê quê érre ésse tê u vê "
+    "dáblio xis ípsilon zê",
+}
+_TABLE = {
+    code: dict(zip("abcdefghijklmnopqrstuvwxyz", names.replace("_", "\0").split(), strict=True))
+    for code, names in _NAMES.items()
+}
+
+
+def spell(word: str, language: Language) -> str:
+    """The letters of `word` by name; English keeps capitals, which its phonemes spell.
+
+    Accents are ignored; characters that are no Latin letter are left out, digits stay.
+    """
+    plain = unicodedata.normalize("NFD", word)
+    letters = [each for each in plain if each.isascii() and each.isalnum()]
+    names = _TABLE.get(language.code, {})
+    if not names:
+        return " ".join(letter.upper() for letter in letters)
+    return " ".join(names.get(letter.lower(), letter).replace("\0", " ") for letter in letters)

@@ -1,0 +1,137 @@
+"""Numbers as words: num2words, with its slips put right and the agreement it does not know."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from num2words import num2words
+
+from tts_service.text.normalize.locales import Language
+
+LARGEST = 10**15
+"""From here on a number is read digit by digit: no listener follows the name of it."""
+
+_ES_HUNDREDS = re.compile(r"(\w*cient|quinient)os\b")
+_PT_HUNDREDS = re.compile(
+    r"\b(duz|trez|quatroc|quinh|seisc|setec|oitoc|novec)entos\b|\bquinhentos\b"
+)
+_MILLIONS = re.compile(r".*\b(?:mi|bi|tri)\w*l(?:ón|ones|hão|hões)\b")
+_ES_ORDINALS = {11: "undécimo", 12: "duodécimo"}
+
+
+@lru_cache(maxsize=4096)
+def cardinal(value: int, language: Language, gender: str = "m", *, noun: bool = False) -> str:
+    """`value` in words.
+
+    Args:
+        value: any integer.
+        language: one that num2words knows.
+        gender: `m` or `f`, of the noun that is counted.
+        noun: whether that noun follows (Spanish `un libro`, `veintiún libros`, but `uno`).
+    """
+    if abs(value) >= LARGEST:
+        return digits(str(abs(value)), language)
+    spoken = str(num2words(abs(value), lang=language.words)).replace(",", "")
+    if language.code == "es":
+        spoken = spoken.replace("veintiuno mil", "veintiún mil").replace(" uno mil", " un mil")
+        if gender == "m" and noun:
+            spoken = re.sub(r"veintiuno$", "veintiún", spoken)
+            spoken = re.sub(r"\buno$", "un", spoken)
+    if gender == "f":
+        spoken = _feminine(spoken, language.code)
+    elif language.code == "it" and noun and value == 1:
+        spoken = "un"
+    return f"{minus(language)} {spoken}" if value < 0 else spoken
+
+
+def _feminine(spoken: str, code: str) -> str:
+    # What counts millions agrees with "million", which is masculine everywhere here.
+    head = millions.group() if (millions := _MILLIONS.match(spoken)) else ""
+    tail = spoken[len(head) :]
+    if code == "es":
+        tail = _ES_HUNDREDS.sub(r"\1as", tail)
+        tail = re.sub(r"veinti(?:uno|ún)\b", "veintiuna", tail)
+        tail = re.sub(r"\b(?:uno|un)\b", "una", tail)
+    elif code == "pt":
+        tail = _PT_HUNDREDS.sub(lambda found: found.group()[:-2] + "as", tail)
+        tail = re.sub(r"\bum\b", "uma", re.sub(r"\bdois\b", "duas", tail))
+    elif code == "fr":
+        tail = re.sub(r"\bun$", "une", tail)
+    elif code == "it" and tail == "uno":
+        tail = "una"
+    return head + tail
+
+
+@lru_cache(maxsize=2048)
+def ordinal(value: int, language: Language, gender: str = "m", *, noun: bool = False) -> str:
+    """`value` as an ordinal; `noun` shortens Spanish `primero`, `tercero` before a masculine."""
+    if not 0 < value < 10_000:
+        return cardinal(value, language, gender)
+    spoken = str(num2words(value, lang=language.words, to="ordinal")).replace(",", "")
+    if language.code == "es":
+        spoken = _ES_ORDINALS.get(
+            value, spoken.replace("décimo ", "decimo", 1) if 12 < value < 20 else spoken
+        )
+        if gender == "f":
+            spoken = re.sub(r"o\b", "a", spoken)
+        elif noun:
+            spoken = re.sub(r"(prim|terc)ero$", r"\1er", spoken)
+    elif language.code == "fr":
+        spoken = spoken.replace("vingtsième", "vingtième").replace("centsième", "centième")
+        if gender == "f":
+            spoken = re.sub(r"premier$", "première", spoken)
+    elif gender == "f" and language.code in ("pt", "it"):
+        spoken = re.sub(r"o\b", "a", spoken)
+    return spoken
+
+
+def digits(text: str, language: Language) -> str:
+    """The digits in `text` one by one."""
+    return " ".join(cardinal(int(each), language) for each in text if each in "0123456789")
+
+
+_MINUS = {"es": "menos", "fr": "moins", "it": "meno", "pt": "menos", "de": "minus"}
+_POINT = {
+    "en": {",": "comma", ".": "point"},
+    "es": {",": "coma", ".": "punto"},
+    "fr": {",": "virgule", ".": "point"},
+    "it": {",": "virgola", ".": "punto"},
+    "pt": {",": "vírgula", ".": "ponto"},
+    "de": {",": "Komma", ".": "Punkt"},
+}
+
+
+def minus(language: Language) -> str:
+    """The word for a negative sign."""
+    return _MINUS.get(language.code, "minus")
+
+
+def point(mark: str, language: Language) -> str:
+    """What a decimal `mark` is called."""
+    return _POINT.get(language.code, _POINT["en"])[mark]
+
+
+def decimal(whole: str, mark: str, fraction: str, language: Language, gender: str = "m") -> str:
+    """A decimal number.
+
+    The digits after the mark are read one by one in English and as one number elsewhere (leading
+    zeros apart, and only up to three digits), which is how they are said.
+    """
+    if language.code == "en" or len(fraction) > 3:
+        after = digits(fraction, language)
+    else:
+        zeros = len(fraction) - len(fraction.lstrip("0"))
+        rest = fraction.lstrip("0")
+        after = " ".join(
+            [cardinal(0, language)] * zeros + ([cardinal(int(rest), language)] if rest else [])
+        )
+    return f"{cardinal(int(whole or 0), language, gender)} {point(mark, language)} {after}"
+
+
+@lru_cache(maxsize=1024)
+def year(value: int, language: Language) -> str:
+    """A year: English says 1984 in pairs, the others as a plain number."""
+    if language.code != "en" or not 1000 < value < 10_000:
+        return cardinal(value, language)
+    return str(num2words(value, lang="en", to="year")).replace(",", "")

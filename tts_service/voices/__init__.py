@@ -1,0 +1,1 @@
+"""Voices: names, reference recordings, defaults, voice matching."""
