@@ -56,8 +56,8 @@ for version; do
     "$VENV/bin/python" -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps \
       --target "$newest" -r requirements/av-newest.lock && touch "$newest/.complete"
   fi
-  if PYTHONPATH=$newest "$VENV/bin/python" -m pytest -q tests/unit/shared/test_audio.py \
-    tests/unit/shared/test_encode.py tests/unit/stt_service tests/unit/tts_service/test_{loudness,tempo,result_cache,self_test,matching}.py \
+  if PYTHONPATH=$newest "$VENV/bin/python" -m pytest -q tests/unit/shared/audio \
+    tests/unit/stt_service tests/unit/tts_service/{sound,synthesis,voices} \
     tests/contract/test_stt_engines.py tests/e2e/test_openai_sdk.py; then
     green+=("$version with the newest PyAV")
   else

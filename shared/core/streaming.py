@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    # The gateway passes bytes on and runs without NumPy.
-    from shared.audio.pcm import PcmStream
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -53,12 +49,6 @@ class _Primed(Iterator[T]):
         close_quietly(self._rest)
 
 
-def prime_pcm(stream: PcmStream) -> PcmStream:
-    """The same stream with its first chunk made; raises what making it raised."""
-    stream.chunks = prime(iter(stream.chunks))
-    return stream
-
-
 class closing_after(Iterator[T]):  # noqa: N801 - reads as a verb where it is used
     """Iterate ``source``; run ``cleanup`` exactly once: at its end, its error or an early close.
 
@@ -88,9 +78,3 @@ class closing_after(Iterator[T]):  # noqa: N801 - reads as a verb where it is us
         cleanup, self._cleanup = self._cleanup, None
         if cleanup is not None:
             cleanup()
-
-
-def chunked(data: bytes, size: int) -> Generator[bytes, None, None]:
-    """``data`` in pieces of at most ``size`` bytes."""
-    for start in range(0, len(data), size):
-        yield data[start : start + size]

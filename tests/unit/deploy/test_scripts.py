@@ -13,7 +13,7 @@ import pytest
 from shared.models import CATALOGUE
 from shared.models.packages import assemble, manifest
 from tests.conftest import REPOSITORY
-from tests.unit.shared.test_models import FakeRegistry, spec
+from tests.unit.shared.models.test_packages import FakeRegistry, spec
 
 HEALTHCHECK = REPOSITORY / "deploy" / "healthcheck.py"
 

@@ -16,7 +16,7 @@ from tts_service.text.g2p import available_languages, espeak, phonemize
 from tts_service.text.g2p.vocabulary import SYMBOLS, fit, unknown_characters
 from tts_service.text.normalize import normalize
 
-SENTENCES = Path(__file__).parents[2] / "bench" / "sentences"
+SENTENCES = Path(__file__).parents[3] / "bench" / "sentences"
 OWN = ("en", "es", "fr", "it", "pt")
 
 

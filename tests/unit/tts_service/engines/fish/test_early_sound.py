@@ -10,7 +10,7 @@ import pytest
 from shared.core.errors import MeshError, UpstreamUnavailable
 from tests.fish_server import Answer, FishServer, tone_of
 from tests.unit.tts_service.conftest import dominant_hz
-from tests.unit.tts_service.fish.conftest import Make, asking, speak
+from tests.unit.tts_service.engines.fish.conftest import Make, asking, speak
 from tts_service.engines.fish.engine import FishEngine
 from tts_service.sound.loudness import integrated_lufs
 

@@ -30,7 +30,7 @@ from shared.models.hub.catalogue import (
     licence_of,
     whisper_repository,
 )
-from tests.unit.shared.fake_hub import COMMIT, FakeHub
+from tests.unit.shared.models.fake_hub import COMMIT, FakeHub
 
 ARCHIVE = bytes(range(256)) * 12_000
 FILES = {

@@ -15,7 +15,7 @@ from shared.core.errors import InvalidRequest, NotReady, UnsupportedMedia
 from shared.wire.speech import Emotion
 from tests.fish_server import LOCAL_RATE, Answer, FishServer, sound_of, tone_of
 from tests.unit.tts_service.conftest import dominant_hz
-from tests.unit.tts_service.fish.conftest import Make, speak
+from tests.unit.tts_service.engines.fish.conftest import Make, speak
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Reference
 from tts_service.sound.loudness import integrated_lufs

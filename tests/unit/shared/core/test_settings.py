@@ -15,7 +15,7 @@ from voice_agent.settings import AgentSettings
 
 def test_shared_is_this_repositorys_package():
     # An unrelated wheel of that name exists; importing it would fail in confusing ways.
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     assert Path(shared.__file__).resolve() == root / "shared" / "__init__.py"
 
 

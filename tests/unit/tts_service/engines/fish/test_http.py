@@ -20,7 +20,7 @@ from shared.core.errors import (
     UpstreamUnavailable,
 )
 from tests.fish_server import KEY, Answer, FishServer
-from tests.unit.tts_service.fish.conftest import Make, asking, speak
+from tests.unit.tts_service.engines.fish.conftest import Make, asking, speak
 from tts_service.engines.fish.engine import FishEngine
 from tts_service.engines.fish.http import _retry_after
 

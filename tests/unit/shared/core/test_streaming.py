@@ -1,10 +1,9 @@
 """prime(), closing_after: errors early, closing always."""
 
-import numpy as np
 import pytest
 
-from shared.audio.pcm import AudioFormat, PcmStream
-from shared.core.streaming import chunked, closing_after, prime, prime_pcm
+from shared.audio.pcm import AudioFormat
+from shared.core.streaming import closing_after, prime
 
 
 class Source:
@@ -45,20 +44,6 @@ def test_a_primed_stream_closed_before_its_first_item_closes_the_source():
     assert source.closed == 1
 
 
-def test_prime_pcm_pulls_one_chunk():
-    made = []
-
-    def produce():
-        for number in range(3):
-            made.append(number)
-            yield np.zeros(4, np.int16)
-
-    stream = prime_pcm(PcmStream(AudioFormat(24_000), produce()))
-    assert made == [0]
-    assert sum(len(chunk) for chunk in stream) == 12
-    stream.close()
-
-
 @pytest.mark.parametrize("fault", [None, RuntimeError("x")])
 def test_cleanup_runs_once_at_the_end_or_the_error(fault):
     ran = []
@@ -75,10 +60,6 @@ def test_cleanup_runs_when_closed_unstarted():
     closing_after(source, lambda: ran.append(1)).close()
     assert ran == [1]
     assert source.closed == 1
-
-
-def test_chunked():
-    assert list(chunked(b"abcde", 2)) == [b"ab", b"cd", b"e"]
 
 
 def test_pcm_format_bytes_per_second():
