@@ -57,7 +57,8 @@ if [ -e "$log.failed" ]; then
   exit 1
 fi
 
-left_out=$(sed -n 's/^\([A-Za-z0-9._-][A-Za-z0-9._-]*\) .*/ -e requires.\1,.which.is.not.installed/p' "$here/requirements/left-out.txt")
+left_out=$(cat "$here/requirements/left-out.txt" "${lock%.lock}.left-out.txt" 2>/dev/null |
+  sed -n 's/^\([A-Za-z0-9._-][A-Za-z0-9._-]*\) .*/ -e requires.\1,.which.is.not.installed/p')
 # shellcheck disable=SC2086
 if ! pip check >"$log" 2>&1 && grep -v $left_out "$log" >&2; then
   say "The packages of $lock do not fit together (see above): renew it with make lock."

@@ -33,18 +33,13 @@ for image in stt agent cli; do
   of_image "$image" --extra "$image" "$@"
 done
 
-# The torch engines. torch itself is installed first, from whichever build suits the machine, and
-# brings the CUDA libraries that it wants: neither may be pinned here to those of another build.
-of_torch=(
-  torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti
-  nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand
-  nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink
-  nvidia-nvshmem-cu13 nvidia-nvtx
-)
-mapfile -t unused < <(sed -n 's/^\([A-Za-z0-9._-][A-Za-z0-9._-]*\) .*/--no-emit-package=\1/p' requirements/left-out.txt)
+# Options that leave out the packages which a file lists, "name  reason" a line.
+without() { sed -n 's/^\([A-Za-z0-9._-][A-Za-z0-9._-]*\) .*/--no-emit-package=\1/p' "$1"; }
+mapfile -t unused < <(without requirements/left-out.txt)
+mapfile -t of_torch < <(without requirements/engines.left-out.txt)
 # NeMo's lightning pins old versions of common packages, so that these locks stand alone.
 resolve requirements/engines.lock pyproject.toml --extra engines --extra embedded --extra dev \
-  "${of_torch[@]/#/--no-emit-package=}" "${unused[@]}" -c requirements/build.lock "$@"
+  "${of_torch[@]}" "${unused[@]}" -c requirements/build.lock "$@"
 
 # The images of the GPU engines: torch as the index has it, CUDA libraries included.
 for image in tts-nemo tts-xtts stt-parakeet stt-whisper; do

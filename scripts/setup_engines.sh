@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 lock=requirements/engines.lock
 torch=torch==2.13.0
 home=${ENGINES_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/voicemesh-engines}
-venv=$home/$(cat "$lock" requirements/build.lock requirements/left-out.txt "$0" | sha256sum | cut -c1-16)
+venv=$home/$(cat "$lock" requirements/build.lock requirements/*left-out.txt "$0" | sha256sum | cut -c1-16)
 python=$venv/bin/python
 say() { printf '%s\n' "$*" >&2; }
 

@@ -25,7 +25,7 @@ round_trip() {
   curl -sSf "$url/synthesize" -H 'Content-Type: application/json' -d "{\"text\": \"$sentence\"}" -o "$folder/a.wav"
   curl -sSf "$url/v1/audio/speech" -H 'Content-Type: application/json' \
     -d "{\"input\": \"$sentence\", \"model\": \"tts-1\", \"voice\": \"alloy\"}" -o "$folder/a.mp3"
-  cp stt_service/data/self_test.webm "$folder/a.webm"
+  cp stt_service/recognition/data/self_test.webm "$folder/a.webm"
   for file in "$folder"/a.*; do
     text=$(curl -sSf "$url/transcribe" -F "audio_file=@$file")
     case $text in
