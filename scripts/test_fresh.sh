@@ -13,8 +13,7 @@ oldest_pip=22.3
 repository=$PWD
 python=$("${PYTHON:-python3}" -c 'import sys; print(sys.executable)')
 scratch=$(mktemp -d)
-mesh=
-trap '[ -z "$mesh" ] || kill "$mesh" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch"' EXIT
 say() { printf '\n== %s\n' "$*"; }
 
 # Recordings in three formats, read back by the mesh at $1.
@@ -36,7 +35,9 @@ round_trip() {
 }
 
 try() {
-  local pip=$1 started=$SECONDS log=$scratch/$1.log
+  local pip=$1 started=$SECONDS log=$scratch/$1.log mesh=
+  # The group: make, the mesh and its services.
+  trap '[ -z "$mesh" ] || kill -- "-$mesh" 2>/dev/null || true' EXIT
   export HOME=$scratch/home-$pip VENV=.venv
   unset XDG_CACHE_HOME VOICEMESH_HOME PIP_CACHE_DIR
   mkdir "$HOME"
@@ -50,7 +51,7 @@ try() {
     .venv/bin/python -m pip install --quiet --upgrade pip
   fi
   say "make run with $(.venv/bin/python -m pip --version | cut -d' ' -f1,2) on $("$python" --version)"
-  make run ARGS="--port 18400" >"$log" 2>&1 &
+  setsid make run ARGS="--port 18400" >"$log" 2>&1 &
   mesh=$!
   until grep -q 'mesh    ready in' "$log"; do
     kill -0 "$mesh" 2>/dev/null || { tail -n 30 "$log" >&2 && return 1; }
@@ -58,7 +59,7 @@ try() {
   done
   echo "ready after $((SECONDS - started)) s: $(du -sh .venv | cut -f1) of packages, $(du -sh "$HOME/.cache/voicemesh/models" | cut -f1) of models"
   round_trip http://127.0.0.1:18400
-  kill -INT "$mesh"
+  kill -- "-$mesh"
   wait "$mesh" || true
   mesh=
   say "make test"
