@@ -25,7 +25,7 @@ from shared.core.errors import InvalidRequest, MeshError, UnknownVoice
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Reference, SynthesisRequest, TtsEngine
 from tts_service.settings import TtsSettings
-from tts_service.synthesis.choice import Choice, Offer, Wish, choose
+from tts_service.synthesis.choice import Choice, ReadyEngine, VoiceQuery, choose
 from tts_service.synthesis.languages import base, resolve
 from tts_service.text.pieces import pieces_of
 
@@ -82,12 +82,14 @@ def ready(args: argparse.Namespace, settings: TtsSettings) -> tuple[TtsEngine, C
     fault: MeshError = InvalidRequest(
         f"none of {', '.join(ENGINES)} speaks '{args.language or settings.tts_language}'"
     )
-    wish = Wish(settings.tts_language, args.language, args.voice, None, args.sample is not None)
+    query = VoiceQuery(
+        settings.tts_language, args.language, args.voice, None, args.sample is not None
+    )
     for engine in candidates(args, settings):
         engine.load()
         engine.warm_up()
         try:
-            return engine, choose(wish, [Offer(engine.spec, tuple(engine.voices()))])[0]
+            return engine, choose(query, [ReadyEngine(engine.spec, tuple(engine.voices()))])[0]
         except (InvalidRequest, UnknownVoice) as error:
             engine.close()
             fault = error

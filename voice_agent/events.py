@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.audio.pcm import AudioFormat, Pcm16
 from shared.core.errors import MeshError
-from voice_agent.llm_choice import Passed
+from shared.engines.fallback import SkippedEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ReplyWritten:
 
     text: str
     engine: str
-    passed: tuple[Passed, ...] = ()
+    skipped: tuple[SkippedEngine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 from shared.core.errors import EngineFailure, MeshError, NotReady
 from shared.core.metrics import FALLBACKS
 from shared.core.streaming import close_quietly, closing_after
+from shared.engines.fallback import SkippedEngine
 from shared.engines.host import EngineHost
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
@@ -17,21 +18,13 @@ _STATES = ("not reachable", "not loaded", "pulling", "could not pull")
 """How what :meth:`LlmEngine.unavailable` says begins; model names and shares may follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """An engine that was preferred and could not answer, and why."""
-
-    engine: str
-    reason: str
-
-
 class Listener(Protocol):
-    """Told of the pieces of a model that may yet be passed over."""
+    """Gets the pieces that a model writes before it is decided that this model answers."""
 
-    def hears(self, piece: str) -> bool:
+    def has_clause(self, piece: str) -> bool:
         """Whether there is a clause to speak now."""
 
-    def hears_end(self) -> bool:
+    def has_last_clause(self) -> bool:
         """Whether what was written, which is all there is, holds a clause to speak."""
 
 
@@ -41,7 +34,7 @@ class Reply:
 
     engine: str
     pieces: closing_after[str]
-    passed: list[Passed]
+    skipped: list[SkippedEngine]
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -58,7 +51,7 @@ def begin_reply(
 
     From there on there is no going back: a later failure is the caller's to report, since part of
     the reply may have been heard. Before it, a model that fails, breaks off or writes nothing is
-    passed over, and what it wrote is dropped.
+    skipped, and what it wrote is dropped.
 
     Args:
         host: the models in their order.
@@ -69,25 +62,25 @@ def begin_reply(
     Raises:
         MeshError: the last engine's, or NotReady when none is loaded.
     """
-    passed: list[Passed] = []
+    skipped: list[SkippedEngine] = []
     failure: MeshError = NotReady("no language model is ready")
     for engine in host.engines():
         name = engine.spec.name
         if reason := engine.unavailable():
-            passed.append(Passed(name, reason))
+            skipped.append(SkippedEngine(name, reason))
             failure = NotReady(f"{name}: {reason}")
             continue
         try:
             pieces = _opened(host, engine, messages, options, listener())
         except MeshError as error:
-            passed.append(Passed(name, error.code))
+            skipped.append(SkippedEngine(name, error.code))
             failure = error
             continue
-        for skipped in passed:
+        for each in skipped:
             FALLBACKS.labels(
-                **{"from": skipped.engine, "to": name, "reason": _label(skipped.reason)}
+                **{"from": each.engine, "to": name, "reason": _label(each.reason)}
             ).inc()
-        return Reply(name, pieces, passed)
+        return Reply(name, pieces, skipped)
     raise failure
 
 
@@ -122,9 +115,9 @@ def _up_to_a_clause(pieces: Iterator[str], listener: Listener) -> list[str]:
     held: list[str] = []
     for piece in pieces:
         held.append(piece)
-        if listener.hears(piece):
+        if listener.has_clause(piece):
             return held
-    if not listener.hears_end():
+    if not listener.has_last_clause():
         raise EngineFailure("the language model wrote nothing to speak", code="empty_reply")
     return held
 

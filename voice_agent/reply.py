@@ -67,20 +67,20 @@ class _Cancelled(Exception):
 
 
 class _Draft:
-    """Listens to a model that may yet be passed over; ends it when the turn is cancelled."""
+    """Listens to a model that may yet be skipped; ends it when the turn is cancelled."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self._clauses = ClauseStream(work.language)
         self.first_at: float | None = None
 
-    def hears(self, piece: str) -> bool:
+    def has_clause(self, piece: str) -> bool:
         """See :class:`Listener`."""
         self._work.check()
         self.first_at = self.first_at or time.monotonic()
         return bool(self._clauses.feed(piece))
 
-    def hears_end(self) -> bool:
+    def has_last_clause(self) -> bool:
         """See :class:`Listener`."""
         return bool(self._clauses.flush())
 
@@ -203,7 +203,7 @@ class Work:
             return drafts[-1]
 
         reply = begin_reply(self._parts.llms, self._messages, self._parts.options, listener)
-        # Of the model that answers, not of one that was passed over.
+        # Of the model that answers, not of one that was skipped.
         self.mark("llm_first_token", drafts[-1].first_at)
         clauses = ClauseStream(self.language)
         whole: list[str] = []
@@ -217,7 +217,7 @@ class Work:
             reply.close()
         self.mark("llm")
         text = "".join(whole).strip()
-        self._put(self._events, ReplyWritten(text, reply.engine, tuple(reply.passed)))
+        self._put(self._events, ReplyWritten(text, reply.engine, tuple(reply.skipped)))
 
     def _say(self, clauses: list[str]) -> None:
         for clause in clauses:

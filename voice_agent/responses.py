@@ -67,7 +67,8 @@ class Collected:
             language=heard.language,
             stt_engine=heard.engine,
             llm_engine=written.engine or None,
-            llm_passed_over=[{"engine": p.engine, "reason": p.reason} for p in written.passed],
+            llm_skipped=_skipped(written),
+            llm_passed_over=_skipped(written),
             event=None if heard.text else "no_speech",
             warnings=list(heard.warnings),
         )
@@ -102,7 +103,9 @@ def stream_messages(events: Iterable[Event]) -> Iterator[dict[str, Any] | bytes]
                     "event": "reply",
                     "text": event.text,
                     "engine": event.engine,
-                    "passed_over": [{"engine": p.engine, "reason": p.reason} for p in event.passed],
+                    "skipped": _skipped(event),
+                    # Deprecated: the older name, for a release.
+                    "passed_over": _skipped(event),
                 }
             case AudioBegins():
                 yield {
@@ -120,3 +123,7 @@ def stream_messages(events: Iterable[Event]) -> Iterator[dict[str, Any] | bytes]
                 yield {"event": "error", "stage": event.stage, **event.error.body()}
             case Ended():
                 yield {"event": "end", "times": event.times}
+
+
+def _skipped(written: ReplyWritten) -> list[dict[str, str]]:
+    return [{"engine": each.engine, "reason": each.reason} for each in written.skipped]

@@ -16,7 +16,7 @@ _WATCH_S = 0.1
 
 
 def wait_in_queue(
-    turn: threading.Event, name: str, until: float, leave: Callable[[], bool]
+    turn: threading.Event, name: str, until: float, withdraw: Callable[[], bool]
 ) -> bool:
     """Wait for ``turn``; leave the queue at its deadline, or when nobody needs the place any more.
 
@@ -24,7 +24,7 @@ def wait_in_queue(
         turn: set when the wait is over.
         name: label of the metrics.
         until: deadline, ``time.monotonic()``.
-        leave: gives the place up; False where it is too late for that, and ``turn`` comes anyway.
+        withdraw: gives the place up; False where it is too late, and ``turn`` comes anyway.
 
     Returns:
         False when the deadline has passed and the place was given up.
@@ -34,7 +34,7 @@ def wait_in_queue(
     """
     while not turn.wait(_WATCH_S):
         late = time.monotonic() > until
-        if not (late or client_is_gone()) or not leave():
+        if not (late or client_is_gone()) or not withdraw():
             continue
         QUEUE_LEFT.labels(engine=name, reason="deadline" if late else "client_gone").inc()
         if late:

@@ -1,5 +1,5 @@
-"""A preferred engine that does not answer: which failures another one may not have, and how header,
-metric and log tell of it."""
+"""Fallback from one engine to the next: which failures cause it, and how header, metric and log
+report it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ every engine, and a full queue at the first one is answered with when to come ba
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class SkippedEngine:
     """An engine that was preferred and did not answer to the end.
 
     Attributes:
@@ -44,32 +44,36 @@ class Hop:
         return f"{self.engine}; reason={self.reason}"
 
 
-class Hops:
-    """The engines that were passed over for one answer, in order.
+class SkippedEngines:
+    """The engines that were skipped for one answer, in order.
 
     Args:
-        skipped: those that were not asked at all, because they are not ready.
+        not_ready: those that were not asked at all.
     """
 
-    def __init__(self, skipped: Iterable[Hop] = ()) -> None:
-        self._hops = list(skipped)
+    def __init__(self, not_ready: Iterable[SkippedEngine] = ()) -> None:
+        self._skipped = list(not_ready)
         self._counted = 0
 
     def add(self, engine: str, fault: MeshError, following: str) -> None:
         """Note, and log, that ``engine`` failed and ``following`` is asked."""
-        self._hops.append(Hop(engine, fault.code))
+        self._skipped.append(SkippedEngine(engine, fault.code))
         log.warning(
             "engine failed; the next one is asked",
             extra={"engine": engine, "reason": fault.code, "next": following},
         )
 
     def answered_by(self, engine: str) -> str | None:
-        """Count the hops that led to ``engine`` since the last call; the value of ``X-Fallback``,
-        or None where there were none at all."""
-        for hop in self._hops[self._counted :]:
-            FALLBACKS.labels(**{"from": hop.engine, "to": engine, "reason": hop.reason}).inc()
-        self._counted = len(self._hops)
-        return ", ".join(str(hop) for hop in self._hops) or None
+        """Count the engines skipped in favour of ``engine`` since the last call.
+
+        Returns:
+            the value of ``X-Fallback``; None where nothing was skipped at all.
+        """
+        for skipped in self._skipped[self._counted :]:
+            labels = {"from": skipped.engine, "to": engine, "reason": skipped.reason}
+            FALLBACKS.labels(**labels).inc()
+        self._counted = len(self._skipped)
+        return ", ".join(str(skipped) for skipped in self._skipped) or None
 
 
 def absent(status: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -77,9 +81,9 @@ def absent(status: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: e for name, e in status.items() if e["state"] in ("loading", "failed")}
 
 
-def passed_over(
+def engines_not_ready(
     status: Mapping[str, dict[str, Any]], chosen: str, could: Callable[[str], bool]
-) -> list[Hop]:
+) -> list[SkippedEngine]:
     """The engines that are preferred to the chosen one and are not ready, with the reasons.
 
     Args:
@@ -90,7 +94,7 @@ def passed_over(
     missing = absent(status)
     before = takewhile(lambda name: name != chosen, status)
     return [
-        Hop(name, "loading" if missing[name]["state"] == "loading" else "not_loaded")
+        SkippedEngine(name, "loading" if missing[name]["state"] == "loading" else "not_loaded")
         for name in before
         if name in missing and could(name)
     ]

@@ -19,7 +19,7 @@ class OutOfMemory(Exception):
 
 
 @contextmanager
-def noticing_full_memory(device: str) -> Iterator[None]:
+def out_of_memory_as_error(device: str) -> Iterator[None]:
     """Turn the block's out-of-memory, in whatever words, into :class:`OutOfMemory`.
 
     What torch keeps of ``device`` is given back first, so that something smaller fits.
@@ -51,7 +51,7 @@ def as_mesh_errors(engine: str, device: str, on: str = "this text") -> Iterator[
         EngineFailure: anything else; see :func:`model_failure`.
     """
     try:
-        with noticing_full_memory(device):
+        with out_of_memory_as_error(device):
             yield
     except OutOfMemory as error:
         raise Overloaded(f"{engine}: no memory for this on the device") from error

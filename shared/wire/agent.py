@@ -15,8 +15,12 @@ class TurnAnswer(BaseModel):
     language: str | None = Field(default=None, description="Of the speaker, a tag.")
     stt_engine: str | None = None
     llm_engine: str | None = Field(default=None, description="The model that wrote the reply.")
-    llm_passed_over: list[dict[str, str]] = Field(
+    llm_skipped: list[dict[str, str]] = Field(
         default_factory=list, description="Preferred models that could not answer, and why."
+    )
+    llm_passed_over: list[dict[str, str]] = Field(
+        default_factory=list,
+        description="Deprecated: the older name of llm_skipped; goes with the next release.",
     )
     event: str | None = Field(default=None, description="`no_speech` where nothing was said.")
     warnings: list[str] = Field(default_factory=list)

@@ -20,7 +20,7 @@ from shared.wire.transcription import (
     TranscriptionRequest,
     VerboseTranscription,
 )
-from stt_service.api.routes import FALLBACK_TOLD, told_by, with_facts
+from stt_service.api.routes import FALLBACK_DESCRIPTION, with_engine_headers, with_facts
 from stt_service.api.subtitles import srt, vtt
 from stt_service.api.uploads import declared_format, recording
 from stt_service.engines.base import Options
@@ -70,7 +70,7 @@ def openai_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         description="`stream=true` answers server-sent events: `transcript.text.delta` per "
         "segment, `transcript.text.done`, then `[DONE]`; a fault in mid-stream is an object with "
         "`error`. `model` may name an engine or its model: then no other one answers. "
-        + FALLBACK_TOLD,
+        + FALLBACK_DESCRIPTION,
     )
     def transcriptions() -> Response:
         return answer("transcribe")
@@ -128,7 +128,7 @@ def _events(progress: Progress, body: Iterator[bytes]) -> Response:
     # The first event is made here, so that a failure before it has its own status.
     response = Response(prime(body), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
-    return told_by(response, progress.engine, progress.fallback)
+    return with_engine_headers(response, progress.engine, progress.fallback)
 
 
 def _delta_events(progress: Progress, environ: dict[str, Any]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from stt_service.api.uploads import declared_format, recording
 from stt_service.engines.base import Options
 from stt_service.recognition.service import Job, TranscriptionService
 
-FALLBACK_TOLD = (
+FALLBACK_DESCRIPTION = (
     "`X-Fallback` names the engines that were preferred to the one that answered, and why they did "
     "not."
 )
@@ -34,7 +34,7 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         "A recording without a header needs `encoding` and `sample_rate`, or a content type such "
         "as `audio/L16;rate=16000`. Where the recording is cut or damaged, what is left of it is "
         "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set. Headers of the "
-        "answer: `X-Engine`, `X-Audio-Duration`. " + FALLBACK_TOLD,
+        "answer: `X-Engine`, `X-Audio-Duration`. " + FALLBACK_DESCRIPTION,
     )
     def transcribe() -> Response:
         fields = validate(TranscribeRequest, query_and_form())
@@ -53,7 +53,7 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
                 text = "\n".join(t.text for t in made)
                 both = ChannelTranscripts(text=text, channels=made)
                 answer = jsonify(both.model_dump(exclude_none=True))
-                return told_by(answer, made[0].engine, made[0].fallback)
+                return with_engine_headers(answer, made[0].engine, made[0].fallback)
             transcript = service.transcribe(job)
         answer = jsonify(
             {"text": transcript.text, "language": transcript.language}
@@ -71,14 +71,14 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
 
 def with_facts(answer: Response, transcript: Transcript) -> Response:
     """Add the headers that tell of the engine and of damage."""
-    told_by(answer, transcript.engine, transcript.fallback)
+    with_engine_headers(answer, transcript.engine, transcript.fallback)
     answer.headers["X-Audio-Duration"] = f"{transcript.duration:.3f}"
     if transcript.truncated:
         answer.headers["X-Audio-Truncated"] = "true"
     return answer
 
 
-def told_by(answer: Response, engine: str, fallback: str | None) -> Response:
+def with_engine_headers(answer: Response, engine: str, fallback: str | None) -> Response:
     """Add the headers that name the engine, and those it stands in for."""
     answer.headers["X-Engine"] = engine
     if fallback is not None:

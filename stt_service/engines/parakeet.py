@@ -22,7 +22,7 @@ from shared.audio.pcm import Float32
 from shared.core.errors import InvalidRequest, NotReady
 from shared.engines.batching import Batcher, Limits
 from shared.engines.device import resolve_torch_device
-from shared.engines.model_faults import OutOfMemory, noticing_full_memory
+from shared.engines.model_faults import OutOfMemory, out_of_memory_as_error
 from shared.engines.registry import EngineSpec
 from shared.models.hub.catalogue import licence_of
 from shared.wire.transcription import Segment, Word
@@ -220,7 +220,7 @@ class ParakeetEngine(SttEngine):
 
         padded = [np.pad(samples, (0, max(0, _SHORTEST - len(samples)))) for samples in batch]
         try:
-            with noticing_full_memory(self.device), torch.inference_mode():
+            with out_of_memory_as_error(self.device), torch.inference_mode():
                 found = self._model.transcribe(
                     padded,
                     batch_size=len(padded),

@@ -12,7 +12,7 @@ import numpy as np
 
 from shared.audio.pcm import Float32
 from shared.core.metrics import BATCH_RETRIES
-from shared.engines.model_faults import OutOfMemory, noticing_full_memory
+from shared.engines.model_faults import OutOfMemory, out_of_memory_as_error
 from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.whisper_segment import as_segment
@@ -59,7 +59,7 @@ class BatchedPath:
             OutOfMemory: not even one of them fits on the device; several are tried in halves.
         """
         try:
-            with noticing_full_memory(self._device):
+            with out_of_memory_as_error(self._device):
                 return self._at_once(passages, language, options)
         except OutOfMemory:
             if len(passages) == 1:

@@ -11,7 +11,7 @@ from shared.engines.registry import EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EngineQuery:
     """What a request asks for.
 
     Attributes:
@@ -25,21 +25,21 @@ class Wish:
     engine: str | None = None
 
 
-def can(spec: EngineSpec, wish: Wish) -> bool:
+def can(spec: EngineSpec, query: EngineQuery) -> bool:
     """Whether an engine does what is asked, by what it declares."""
-    return wish.engine in (None, spec.name) and _knows(spec, wish) and _does(spec, wish)
+    return query.engine in (None, spec.name) and _knows(spec, query) and _does(spec, query)
 
 
-def refusal(wish: Wish, specs: Collection[EngineSpec]) -> InvalidRequest:
-    """Why none of ``specs``, of which none :func:`can`, answers ``wish``; lists what would do."""
-    allowed = [spec for spec in specs if wish.engine in (None, spec.name)]
-    able = [spec for spec in allowed if _does(spec, wish)]
+def refusal(query: EngineQuery, specs: Collection[EngineSpec]) -> InvalidRequest:
+    """Why none of ``specs``, of which none :func:`can`, answers ``query``; lists what would do."""
+    allowed = [spec for spec in specs if query.engine in (None, spec.name)]
+    able = [spec for spec in allowed if _does(spec, query)]
     if not able:
         return InvalidRequest("no engine that may answer this translates", param="task")
-    language = (wish.language or "")[:32]
+    language = (query.language or "")[:32]
     return InvalidRequest(
         f"nothing here translates from the language '{language}'"
-        if wish.task == "translate"
+        if query.task == "translate"
         else f"language '{language}' is not known",
         param="language",
         code="unknown_language",
@@ -47,9 +47,9 @@ def refusal(wish: Wish, specs: Collection[EngineSpec]) -> InvalidRequest:
     )
 
 
-def _knows(spec: EngineSpec, wish: Wish) -> bool:
-    return wish.language is None or not spec.languages or wish.language in spec.languages
+def _knows(spec: EngineSpec, query: EngineQuery) -> bool:
+    return query.language is None or not spec.languages or query.language in spec.languages
 
 
-def _does(spec: EngineSpec, wish: Wish) -> bool:
-    return wish.task == "transcribe" or "task" in spec.parameters
+def _does(spec: EngineSpec, query: EngineQuery) -> bool:
+    return query.task == "transcribe" or "task" in spec.parameters

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.core.errors import NotReady, UnknownModel
-from shared.engines.fallback import Hop, absent, passed_over
+from shared.engines.fallback import SkippedEngine, absent, engines_not_ready
 from shared.engines.host import EngineHost
 from shared.engines.registry import EngineSpec
 from stt_service.engines.base import SttEngine
-from stt_service.recognition.choice import Wish, can, refusal
+from stt_service.recognition.choice import EngineQuery, can, refusal
 
 MODEL_ALIASES = frozenset(
     {"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "default", "auto"}
@@ -30,28 +30,28 @@ class EngineSelection:
         self._host = host
         self._built = built
 
-    def candidates(self, wish: Wish) -> list[SttEngine]:
-        """The ready engines that can answer ``wish``, in the configured order; at least one.
+    def candidates(self, query: EngineQuery) -> list[SttEngine]:
+        """The ready engines that can answer ``query``, in the configured order; at least one.
 
         Raises:
             InvalidRequest: none of the configured ones can; lists the languages there are.
             NotReady: none is ready, or one that is not could, or may be able to.
         """
         ready = self._host.engines()
-        if able := [engine for engine in ready if can(engine.spec, wish)]:
+        if able := [engine for engine in ready if can(engine.spec, query)]:
             return able
         missing = absent(self._host.status())
         for name, entry in missing.items():
-            if self._could(name, wish):
+            if self._could(name, query):
                 reason = entry.get("reason", entry["state"])
                 raise NotReady(f"engine '{name}' could and is not ready: {reason}")
         known = [self._built[name].spec for name in missing]
-        raise refusal(wish, [*(engine.spec for engine in ready), *known])
+        raise refusal(query, [*(engine.spec for engine in ready), *known])
 
-    def passed_over(self, chosen: SttEngine, wish: Wish) -> list[Hop]:
+    def skipped(self, chosen: SttEngine, query: EngineQuery) -> list[SkippedEngine]:
         """The engines that are preferred to the chosen one and are not ready, with the reasons."""
-        return passed_over(
-            self._host.status(), chosen.spec.name, lambda name: self._could(name, wish)
+        return engines_not_ready(
+            self._host.status(), chosen.spec.name, lambda name: self._could(name, query)
         )
 
     def engine_of_model(self, model: str | None) -> str | None:
@@ -84,13 +84,13 @@ class EngineSelection:
             f"no model '{model[:100]}' for transcription", param="model", details=details
         )
 
-    def _could(self, name: str, wish: Wish) -> bool:
-        """Whether the engine ``name`` would do for ``wish`` by what it declares; True where it
+    def _could(self, name: str, query: EngineQuery) -> bool:
+        """Whether the engine ``name`` would do for ``query`` by what it declares; True where it
         could not even be built and so declares nothing."""
-        if wish.engine not in (None, name):
+        if query.engine not in (None, name):
             return False
         engine = self._built.get(name)
-        return engine is None or can(engine.spec, wish)
+        return engine is None or can(engine.spec, query)
 
 
 def _names(spec: EngineSpec) -> set[str]:

@@ -15,12 +15,12 @@ from shared.audio.pcm import Float32
 from shared.audio.source import RawFormat
 from shared.core.errors import MeshError, Overloaded
 from shared.core.metrics import DECODE_ERRORS
-from shared.engines.fallback import FALLS_BACK, Hops
+from shared.engines.fallback import FALLS_BACK, SkippedEngines
 from shared.engines.host import EngineHost
 from shared.wire.speech import Model
 from shared.wire.transcription import Transcript, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, SttEngine
-from stt_service.recognition.choice import Wish
+from stt_service.recognition.choice import EngineQuery
 from stt_service.recognition.languages import tag_of
 from stt_service.recognition.progress import Progress
 from stt_service.recognition.selection import EngineSelection
@@ -145,19 +145,21 @@ class TranscriptionService:
     ) -> tuple[T, str | None]:
         """What ``work`` makes with the first engine that does not fail, and ``X-Fallback``."""
         options = replace(job.options, language=tag_of(job.options.language))
-        wish = Wish(options.language, options.task, self._selection.engine_of_model(job.model))
-        first, *others = self._selection.candidates(wish)
-        hops = Hops(self._selection.passed_over(first, wish))
+        query = EngineQuery(
+            options.language, options.task, self._selection.engine_of_model(job.model)
+        )
+        first, *others = self._selection.candidates(query)
+        skipped = SkippedEngines(self._selection.skipped(first, query))
         engine = first
         falls_back: tuple[type[MeshError], ...] = FALLS_BACK
         for following in others:
             try:
-                return work(engine, options), hops.answered_by(engine.spec.name)
+                return work(engine, options), skipped.answered_by(engine.spec.name)
             except falls_back as fault:
-                hops.add(engine.spec.name, fault, following.spec.name)
+                skipped.add(engine.spec.name, fault, following.spec.name)
                 # A stand-in that has no place is no reason to give up.
                 engine, falls_back = following, (*FALLS_BACK, Overloaded)
-        return work(engine, options), hops.answered_by(engine.spec.name)
+        return work(engine, options), skipped.answered_by(engine.spec.name)
 
     def _begin(self, engine: SttEngine, job: Job, options: Options) -> Progress:
         # The header is looked at before the queue: what is no audio need not wait for an answer.

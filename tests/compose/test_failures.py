@@ -156,7 +156,7 @@ def test_without_ollama_the_embedded_model_answers_and_says_so(mesh, question):
             timeout=240,
         ).json()
         assert answer["llm_engine"] == "embedded"
-        assert [passed["engine"] for passed in answer["llm_passed_over"]] == ["ollama"]
+        assert [skipped["engine"] for skipped in answer["llm_skipped"]] == ["ollama"]
         assert answer["llama"] and answer["audio"]
     finally:
         mesh.compose("start", "ollama")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.wire.speech import Model, ModelList, Voice, VoiceList
-from tts_service.synthesis.choice import Offer
+from tts_service.synthesis.choice import ReadyEngine
 from tts_service.voices.aliases import MODEL_ALIASES, aliases_of
 
 
-def voice_list(offers: Sequence[Offer], recordings: Sequence[str]) -> VoiceList:
+def voice_list(engines: Sequence[ReadyEngine], recordings: Sequence[str]) -> VoiceList:
     """Built-in voices in the order of their engines, then the recordings of the voices folder.
 
     A recording is listed under the engine that would follow it, as long as one can.
@@ -17,19 +17,19 @@ def voice_list(offers: Sequence[Offer], recordings: Sequence[str]) -> VoiceList:
     voices = [
         Voice(
             id=voice.id,
-            name=f"{offer.spec.name}/{voice.id}",
+            name=f"{engine.spec.name}/{voice.id}",
             language=voice.language,
             languages=sorted(voice.languages),
             gender=voice.gender,
-            engine=offer.spec.name,
-            licence=offer.spec.licence,
+            engine=engine.spec.name,
+            licence=engine.spec.licence,
             aliases=aliases_of(voice.id),
-            parameters=sorted(offer.spec.parameters),
+            parameters=sorted(engine.spec.parameters),
         )
-        for offer in offers
-        for voice in offer.voices
+        for engine in engines
+        for voice in engine.voices
     ]
-    follower = next((offer for offer in offers if offer.spec.cloning != "none"), None)
+    follower = next((engine for engine in engines if engine.spec.cloning != "none"), None)
     if follower is not None:
         voices.extend(
             Voice(
@@ -46,14 +46,14 @@ def voice_list(offers: Sequence[Offer], recordings: Sequence[str]) -> VoiceList:
     return VoiceList(voices=voices)
 
 
-def model_list(offers: Sequence[Offer]) -> ModelList:
+def model_list(engines: Sequence[ReadyEngine]) -> ModelList:
     """One entry per engine, and OpenAI's model names as names of the first one."""
-    entries = [_model(offer.spec.name, offer) for offer in offers]
-    return ModelList(data=entries + [_model(name, offers[0]) for name in MODEL_ALIASES])
+    entries = [_model(engine.spec.name, engine) for engine in engines]
+    return ModelList(data=entries + [_model(name, engines[0]) for name in MODEL_ALIASES])
 
 
-def _model(name: str, offer: Offer) -> Model:
-    spec = offer.spec
+def _model(name: str, engine: ReadyEngine) -> Model:
+    spec = engine.spec
     return Model(
         id=name,
         owned_by="voicemesh",

@@ -40,17 +40,17 @@ def openai_routes(service: SpeechService) -> Blueprint:
     @routes.get("/audio/voices")
     @operation("List voices", tag="OpenAI", responses={200: VoiceList})
     def voices() -> Response:
-        return jsonify(voice_list(service.offers(), service.folder.names()).model_dump())
+        return jsonify(voice_list(service.ready_engines(), service.folder.names()).model_dump())
 
     @routes.get("/models")
     @operation("List models", tag="OpenAI", responses={200: ModelList})
     def models() -> Response:
-        return jsonify(model_list(service.offers()).model_dump())
+        return jsonify(model_list(service.ready_engines()).model_dump())
 
     @routes.get("/models/<name>")
     @operation("One model", tag="OpenAI", responses={200: Model})
     def model(name: str) -> Response:
-        known = model_list(service.offers()).data
+        known = model_list(service.ready_engines()).data
         for entry in known:
             if entry.id == name.lower():
                 return jsonify(entry.model_dump())

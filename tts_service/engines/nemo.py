@@ -19,7 +19,7 @@ from shared.audio.pcm import Float32
 from shared.core.errors import NotReady
 from shared.engines.batching import Batcher, Limits
 from shared.engines.device import resolve_torch_device
-from shared.engines.model_faults import noticing_full_memory
+from shared.engines.model_faults import out_of_memory_as_error
 from shared.engines.registry import EngineSpec
 from shared.models.hub.catalogue import licence_of
 from tts_service.engines.base import EngineVoice, SynthesisRequest
@@ -212,7 +212,7 @@ class NemoEngine(WaveformEngine):
             ids[row, : len(sentence.tokens)] = torch.tensor(sentence.tokens)
         column = {"dtype": torch.float32, "device": self.device}
         speakers = torch.tensor([s.speaker for s in batch], device=self.device)
-        with noticing_full_memory(self.device), torch.inference_mode():
+        with out_of_memory_as_error(self.device), torch.inference_mode():
             mel, frames, *_ = self._spectrogram.fastpitch.infer(
                 text=ids.to(self.device),
                 pace=torch.tensor([[s.pace] for s in batch], **column),

@@ -21,7 +21,7 @@ from shared.core.errors import (
     UnsupportedMedia,
 )
 from shared.core.streaming import close_quietly
-from shared.engines.fallback import FALLS_BACK, HEADER, Hop, Hops
+from shared.engines.fallback import FALLS_BACK, HEADER, SkippedEngine, SkippedEngines
 from tts_service.engines.base import Piece, SynthesisRequest
 from tts_service.sound.joins import LEAD_S
 from tts_service.synthesis.choice import Choice
@@ -64,17 +64,19 @@ class SpeechChain(Iterator[Pcm16]):
         MeshError: no engine gave a first chunk; the failure of the last one.
     """
 
-    def __init__(self, begin: Begin, choices: Sequence[Choice], skipped: Sequence[Hop]) -> None:
+    def __init__(
+        self, begin: Begin, choices: Sequence[Choice], skipped: Sequence[SkippedEngine]
+    ) -> None:
         self._begin = begin
         self._choices = deque(choices)
-        self._hops = Hops(skipped)
+        self._skipped = SkippedEngines(skipped)
         self._pending: list[Pcm16] = []
         self._attempt = self._next_attempt(None, None)
         self._chunks = iter(self._attempt.stream.chunks)
         self.format = self._attempt.stream.format
         self.engine = self._attempt.stream.engine
         self.headers: dict[str, str] = {}
-        self._tell()
+        self._report_skipped()
 
     def stream(self) -> PcmStream:
         """The answer as it is made."""
@@ -94,7 +96,7 @@ class SpeechChain(Iterator[Pcm16]):
                 self._attempt = self._replace(fault, None)
                 self._chunks = iter(self._attempt.stream.chunks)
                 self.headers.clear()
-                self._tell()
+                self._report_skipped()
                 continue
             first = self._attempt.stream
             return PcmStream(first.format, iter([pcm]), first.engine, self.headers)
@@ -130,14 +132,14 @@ class SpeechChain(Iterator[Pcm16]):
         self._chunks = resampled_pcm(iter(stream.chunks), stream.format.sample_rate, rate)
         if pause_s > 0:
             self._pending.append(np.zeros(round(pause_s * rate), np.int16))
-        self._tell()
+        self._report_skipped()
         self.headers["X-Sample-Rate"] = str(rate)
 
     def _replace(self, fault: MeshError, pieces: tuple[Piece, ...] | None) -> Attempt:
         if not self._choices:
             raise fault
         failed = self._attempt.stream.engine
-        self._hops.add(failed, fault, self._choices[0].engine)
+        self._skipped.add(failed, fault, self._choices[0].engine)
         return self._next_attempt(pieces, fault)
 
     def _next_attempt(self, pieces: tuple[Piece, ...] | None, fault: MeshError | None) -> Attempt:
@@ -157,11 +159,11 @@ class SpeechChain(Iterator[Pcm16]):
                     fault = error
                 if not self._choices:
                     raise fault or error from None
-                self._hops.add(choice.engine, error, self._choices[0].engine)
+                self._skipped.add(choice.engine, error, self._choices[0].engine)
 
-    def _tell(self) -> None:
-        """Count the hops that led to the present engine and name them in the headers."""
+    def _report_skipped(self) -> None:
+        """Count the engines skipped so far and name them in the headers."""
         engine = self._attempt.stream.engine
         self.headers.update(self._attempt.stream.headers)
-        if (told := self._hops.answered_by(engine)) is not None:
+        if (told := self._skipped.answered_by(engine)) is not None:
             self.headers[HEADER] = told

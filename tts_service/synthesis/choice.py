@@ -13,7 +13,7 @@ from tts_service.voices.aliases import PERSONAS, Persona
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ReadyEngine:
     """An engine that is ready, as data."""
 
     spec: EngineSpec
@@ -27,7 +27,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class VoiceQuery:
     """What a request asks for.
 
     Attributes:
@@ -54,114 +54,122 @@ class Choice:
     language: str
 
 
-def voice_ids(offers: Sequence[Offer]) -> list[str]:
+def voice_ids(candidates: Sequence[ReadyEngine]) -> list[str]:
     """Every name a request may give for a voice: built-in ones, then OpenAI's."""
-    return [voice.id for offer in offers for voice in offer.voices] + sorted(PERSONAS)
+    return [voice.id for candidate in candidates for voice in candidate.voices] + sorted(PERSONAS)
 
 
-def choose(wish: Wish, offers: Sequence[Offer]) -> list[Choice]:
-    """Ways to answer ``wish``: the choice, then its fallbacks, at most one per engine.
+def choose(query: VoiceQuery, candidates: Sequence[ReadyEngine]) -> list[Choice]:
+    """Ways to answer ``query``: the choice, then its fallbacks, at most one per engine.
 
-    The voice decides the engine where it is a built-in one; otherwise the order of ``offers``
+    The voice decides the engine where it is a built-in one; otherwise the order of ``candidates``
     does among those that speak the language. A fallback speaks the same language with its own
     voice, of the same gender where it has one.
 
     Args:
-        wish: what is asked for.
-        offers: engines that are ready, in order of preference; at least one.
+        query: what is asked for.
+        candidates: engines that are ready, in order of preference; at least one.
 
     Raises:
         UnknownVoice: no engine here has the voice.
         InvalidRequest: the language is not spoken here, or not by this voice or engine, or no
             engine here can follow a recording.
     """
-    allowed = [o for o in offers if wish.engine in (None, o.spec.name)]
-    if wish.reference:
+    allowed = [o for o in candidates if query.engine in (None, o.spec.name)]
+    if query.reference:
         allowed = [o for o in allowed if o.spec.cloning != "none"]
         if not allowed:
             raise InvalidRequest(
                 "no engine that is ready here can follow a voice sample", param="voice_sample"
             )
-    if wish.voice is None or wish.reference:
-        return _by_language(wish.language or wish.default_language, allowed, None)
-    if found := _find(wish.voice, allowed):
-        return _by_voice(found, wish, allowed)
-    persona = PERSONAS.get(wish.voice.lower())
+    if query.voice is None or query.reference:
+        return _by_language(query.language or query.default_language, allowed, None)
+    if found := _find(query.voice, allowed):
+        return _by_voice(found, query, allowed)
+    persona = PERSONAS.get(query.voice.lower())
     if persona is None:
         raise UnknownVoice(
-            f"no voice called '{wish.voice[:64]}'",
+            f"no voice called '{query.voice[:64]}'",
             param="voice",
-            details={"available": voice_ids(offers)},
+            details={"available": voice_ids(candidates)},
         )
-    return _by_persona(persona, wish, allowed)
+    return _by_persona(persona, query, allowed)
 
 
-def _find(name: str, offers: Sequence[Offer]) -> tuple[Offer, EngineVoice] | None:
+def _find(name: str, candidates: Sequence[ReadyEngine]) -> tuple[ReadyEngine, EngineVoice] | None:
     engine, _, bare = name.lower().rpartition("/")
-    for offer in offers:
-        if engine in ("", offer.spec.name):
-            for voice in offer.voices:
+    for candidate in candidates:
+        if engine in ("", candidate.spec.name):
+            for voice in candidate.voices:
                 if voice.id.lower() == bare:
-                    return offer, voice
+                    return candidate, voice
     return None
 
 
 def _by_voice(
-    found: tuple[Offer, EngineVoice], wish: Wish, offers: Sequence[Offer]
+    found: tuple[ReadyEngine, EngineVoice], query: VoiceQuery, candidates: Sequence[ReadyEngine]
 ) -> list[Choice]:
-    offer, voice = found
+    candidate, voice = found
     language = voice.language
-    if wish.language is not None:
-        tags = _resolve(wish.language, offer, offers, voice)
+    if query.language is not None:
+        tags = _resolve(query.language, candidate, candidates, voice)
         language = voice.language if voice.language in tags else tags[0]
-    others = [o for o in offers if o is not offer]
+    others = [o for o in candidates if o is not candidate]
     return [
-        Choice(offer.spec.name, voice, language),
+        Choice(candidate.spec.name, voice, language),
         *_fallbacks(language, others, voice.gender),
     ]
 
 
-def _by_persona(persona: Persona, wish: Wish, offers: Sequence[Offer]) -> list[Choice]:
-    language = wish.language or wish.default_language
-    named = _find(persona.voice, offers)
+def _by_persona(
+    persona: Persona, query: VoiceQuery, candidates: Sequence[ReadyEngine]
+) -> list[Choice]:
+    language = query.language or query.default_language
+    named = _find(persona.voice, candidates)
     if named is not None and base(language) == base(named[1].language):
-        pinned = Wish(wish.default_language, named[1].language, named[1].id)
-        return _by_voice(named, pinned, offers)
-    return _by_language(language, offers, persona.gender)
+        pinned = VoiceQuery(query.default_language, named[1].language, named[1].id)
+        return _by_voice(named, pinned, candidates)
+    return _by_language(language, candidates, persona.gender)
 
 
-def _by_language(language: str, offers: Sequence[Offer], gender: Gender | None) -> list[Choice]:
-    wanted = resolve(language, [tag for offer in offers for tag in offer.tags])
-    choices = _fallbacks(language, offers, gender)
+def _by_language(
+    language: str, candidates: Sequence[ReadyEngine], gender: Gender | None
+) -> list[Choice]:
+    wanted = resolve(language, [tag for candidate in candidates for tag in candidate.tags])
+    choices = _fallbacks(language, candidates, gender)
     # An engine with the very accent goes before a preferred one without it.
     return sorted(choices, key=lambda choice: choice.language not in wanted)
 
 
-def _fallbacks(language: str, offers: Sequence[Offer], gender: Gender | None) -> list[Choice]:
+def _fallbacks(
+    language: str, candidates: Sequence[ReadyEngine], gender: Gender | None
+) -> list[Choice]:
     choices = []
-    for offer in offers:
+    for candidate in candidates:
         try:
-            tags = resolve(language, offer.tags)
+            tags = resolve(language, candidate.tags)
         except InvalidRequest:
             continue
-        native = [(v, tag) for tag in tags for v in offer.voices if v.language == tag]
-        able = [(v, tag) for tag in tags for v in offer.voices if tag in v.languages]
-        for candidates in (native, able):
-            if candidates:
-                same = [found for found in candidates if found[0].gender == gender]
-                voice, spoken = (same or candidates)[0]
-                choices.append(Choice(offer.spec.name, voice, spoken))
+        native = [(v, tag) for tag in tags for v in candidate.voices if v.language == tag]
+        able = [(v, tag) for tag in tags for v in candidate.voices if tag in v.languages]
+        for voices in (native, able):
+            if voices:
+                same = [found for found in voices if found[0].gender == gender]
+                voice, spoken = (same or voices)[0]
+                choices.append(Choice(candidate.spec.name, voice, spoken))
                 break
     return choices
 
 
-def _resolve(language: str, own: Offer, offers: Sequence[Offer], voice: EngineVoice) -> list[str]:
+def _resolve(
+    language: str, own: ReadyEngine, candidates: Sequence[ReadyEngine], voice: EngineVoice
+) -> list[str]:
     """The tags of ``voice`` that answer ``language``, in the order of its engine."""
     tags = [tag for tag in own.tags if tag in voice.languages]
     try:
         return resolve(language, tags)
     except InvalidRequest:
-        able = [v.id for o in offers for v in o.voices if base(v.language) == base(language)]
+        able = [v.id for o in candidates for v in o.voices if base(v.language) == base(language)]
         raise InvalidRequest(
             f"voice '{voice.id}' does not speak '{language[:16]}'",
             param="language",

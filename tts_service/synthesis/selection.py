@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from shared.core.errors import InvalidRequest, NotReady, UnknownModel, UnknownVoice
-from shared.engines.fallback import Hop, absent, passed_over
+from shared.engines.fallback import SkippedEngine, absent, engines_not_ready
 from shared.engines.host import EngineHost
 from tts_service.engines.base import TtsEngine
-from tts_service.synthesis.choice import Choice, Offer, Wish, choose
+from tts_service.synthesis.choice import Choice, ReadyEngine, VoiceQuery, choose
 from tts_service.synthesis.languages import canonical, resolve
 from tts_service.voices.aliases import MODEL_ALIASES, PERSONAS
 
@@ -30,23 +30,23 @@ class EngineSelection:
         self._order = tuple(order)
         self._built = built
 
-    def offers(self) -> list[Offer]:
-        """What the ready engines offer, in the configured order.
+    def ready_engines(self) -> list[ReadyEngine]:
+        """What the ready engines ready_engine, in the configured order.
 
         Raises:
             NotReady: none is.
         """
-        return [Offer(e.spec, tuple(e.voices())) for e in self._host.engines()]
+        return [ReadyEngine(e.spec, tuple(e.voices())) for e in self._host.engines()]
 
-    def choices(self, wish: Wish) -> list[Choice]:
-        """The ready engines' ways to answer ``wish``, best first.
+    def choices(self, query: VoiceQuery) -> list[Choice]:
+        """The ready engines' ways to answer ``query``, best first.
 
         Raises:
             UnknownVoice, InvalidRequest: as :func:`choose`.
             NotReady: an engine that is not ready could, or may be able to.
         """
         try:
-            return choose(wish, self.offers())
+            return choose(query, self.ready_engines())
         except UnknownVoice as error:
             missing = absent(self._host.status())
             if any(entry["state"] == "loading" for entry in missing.values()):
@@ -59,17 +59,19 @@ class EngineSelection:
             raise
         except InvalidRequest as error:
             for name, entry in absent(self._host.status()).items():
-                if self._could(name, wish):
+                if self._could(name, query):
                     reason = entry.get("reason", entry["state"])
                     raise NotReady(f"engine '{name}' could and is not ready: {reason}") from None
-            language = wish.language or wish.default_language
+            language = query.language or query.default_language
             raise self._with_install_hint(error, language) from None
 
-    def passed_over(self, choice: Choice, wish: Wish) -> list[Hop]:
+    def skipped(self, choice: Choice, query: VoiceQuery) -> list[SkippedEngine]:
         """The engines that are preferred to the chosen one and are not ready, with the reasons."""
-        if wish.voice is not None and wish.voice.lower() not in PERSONAS and not wish.reference:
+        if query.voice is not None and query.voice.lower() not in PERSONAS and not query.reference:
             return []
-        return passed_over(self._host.status(), choice.engine, lambda name: self._could(name, wish))
+        return engines_not_ready(
+            self._host.status(), choice.engine, lambda name: self._could(name, query)
+        )
 
     def engine_of_model(self, model: str | None) -> str | None:
         """The engine that ``model`` names; None where any will do.
@@ -80,7 +82,7 @@ class EngineSelection:
         """
         if model is None or model.lower() in MODEL_ALIASES:
             return None
-        ready = [offer.spec.name for offer in self.offers()]
+        ready = [ready_engine.spec.name for ready_engine in self.ready_engines()]
         if model.lower() in ready:
             return model.lower()
         if model.lower() in self._order:
@@ -93,18 +95,18 @@ class EngineSelection:
             details={"available": [*MODEL_ALIASES, *ready]},
         )
 
-    def _could(self, name: str, wish: Wish) -> bool:
-        """Whether the engine ``name`` would do for ``wish`` by what it declares; True where it
+    def _could(self, name: str, query: VoiceQuery) -> bool:
+        """Whether the engine ``name`` would do for ``query`` by what it declares; True where it
         could not even be built and so declares nothing."""
-        if wish.engine not in (None, name):
+        if query.engine not in (None, name):
             return False
         engine = self._built.get(name)
         if engine is None:
             return True
-        if wish.reference and engine.spec.cloning == "none":
+        if query.reference and engine.spec.cloning == "none":
             return False
         try:
-            resolve(wish.language or wish.default_language, engine.spec.languages)
+            resolve(query.language or query.default_language, engine.spec.languages)
         except InvalidRequest:
             return False
         return True

@@ -19,7 +19,7 @@ from shared.engines.host import EngineHost
 from tts_service.engines.base import Piece, PreparedVoice, Reference, SynthesisRequest, TtsEngine
 from tts_service.settings import TtsSettings
 from tts_service.synthesis.chain import Attempt, SpeechChain
-from tts_service.synthesis.choice import Choice, Offer, Wish
+from tts_service.synthesis.choice import Choice, ReadyEngine, VoiceQuery
 from tts_service.synthesis.metering import metered
 from tts_service.synthesis.result_cache import ResultCache
 from tts_service.synthesis.selection import EngineSelection
@@ -93,13 +93,13 @@ class SpeechService:
         """The defaults in force."""
         return self._store.current
 
-    def offers(self) -> list[Offer]:
-        """What the ready engines offer, in the configured order.
+    def ready_engines(self) -> list[ReadyEngine]:
+        """What the ready engines ready_engine, in the configured order.
 
         Raises:
             NotReady: none is.
         """
-        return self._selection.offers()
+        return self._selection.ready_engines()
 
     def speak(self, job: SpeechJob) -> PcmStream:
         """Speak ``job``; the first chunk is made, so that what fails early raises here.
@@ -123,13 +123,13 @@ class SpeechService:
         started = time.monotonic()
         self._check_length(job.text)
         reference = self._reference(job)
-        wish = self._wish(job, reference is not None)
-        choices = self._choices(wish)
-        hops = self._selection.passed_over(choices[0], wish)
+        query = self._wish(job, reference is not None)
+        choices = self._choices(query)
+        skipped = self._selection.skipped(choices[0], query)
         pieces_in = functools.cache(functools.partial(self._pieces, job))
         key = None
         # What stands in for a preferred engine is neither looked up nor kept.
-        if self._results is not None and not hops:
+        if self._results is not None and not skipped:
             key = self._result_key(self._results, choices[0], job, reference, pieces_in)
             if (known := self._results.recall(key, started)) is not None:
                 ignored = _ignored(job, self._engine(choices[0].engine).spec.parameters)
@@ -142,7 +142,7 @@ class SpeechService:
                 return self._start(choice, job, reference, pieces_in(choice.language), started)
             return self._start(choice, job, reference, pieces, time.monotonic())
 
-        chain = SpeechChain(begin, choices, hops)
+        chain = SpeechChain(begin, choices, skipped)
         answer = chain.whole() if job.whole else chain.stream()
         if self._results is None or key is None:
             return answer
@@ -171,12 +171,12 @@ class SpeechService:
         """
         new = self.defaults
         if language is not None:
-            self._selection.choices(Wish(language))
+            self._selection.choices(VoiceQuery(language))
             new = replace(new, language=language)
         if not keep_sample:
             if sample_name is not None:
                 reference = self.folder.read(sample_name)
-                choice = self._selection.choices(Wish(new.language, reference=True))[0]
+                choice = self._selection.choices(VoiceQuery(new.language, reference=True))[0]
                 engine = self._engine(choice.engine)
                 with self.host.slot(engine):
                     engine.prepare(reference)
@@ -205,17 +205,19 @@ class SpeechService:
 
     def _is_built_in(self, name: str) -> bool:
         low = name.lower()
-        return low in PERSONAS or any(v.id.lower() == low for o in self.offers() for v in o.voices)
+        return low in PERSONAS or any(
+            v.id.lower() == low for o in self.ready_engines() for v in o.voices
+        )
 
-    def _choices(self, wish: Wish) -> list[Choice]:
+    def _choices(self, query: VoiceQuery) -> list[Choice]:
         try:
-            return self._selection.choices(wish)
+            return self._selection.choices(query)
         except UnknownVoice as error:
             error.details["samples"] = self.folder.names()
             raise
 
-    def _wish(self, job: SpeechJob, follows_reference: bool) -> Wish:
-        return Wish(
+    def _wish(self, job: SpeechJob, follows_reference: bool) -> VoiceQuery:
+        return VoiceQuery(
             default_language=self.defaults.language,
             language=job.language,
             voice=job.voice,

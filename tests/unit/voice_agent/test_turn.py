@@ -243,11 +243,11 @@ def test_the_next_model_answers_and_the_reply_says_so(make_parts):
     third = FakeLlm("third", pieces=["I am third."])
     turn = collected(run(make_parts(first, second, third)))
     assert turn.written.engine == "third"
-    assert [(p.engine, p.reason) for p in turn.written.passed] == [
+    assert [(p.engine, p.reason) for p in turn.written.skipped] == [
         ("first", "not reachable"),
         ("second", "upstream_unavailable"),
     ]
-    assert turn.answer().llm_passed_over[0] == {"engine": "first", "reason": "not reachable"}
+    assert turn.answer().llm_skipped[0] == {"engine": "first", "reason": "not reachable"}
 
 
 def test_no_model_at_all(make_parts):
@@ -278,7 +278,7 @@ def test_a_model_that_breaks_off_before_anything_could_be_spoken_is_passed_over(
     events = run(parts)
     assert [e.delta for e in events if isinstance(e, ReplyText)] == ["I am second."]
     turn = collected(events)
-    assert [(p.engine, p.reason) for p in turn.written.passed] == [
+    assert [(p.engine, p.reason) for p in turn.written.skipped] == [
         ("first", "upstream_unavailable")
     ]
     assert [text for text, _, _ in parts.tts.spoken] == ["I am second."]
@@ -300,7 +300,7 @@ def test_a_model_that_writes_nothing_to_speak_is_passed_over(make_parts, pieces)
     parts = make_parts(FakeLlm("first", pieces=pieces), FakeLlm("second", pieces=["Yes."]))
     turn = collected(run(parts))
     assert turn.written.text == "Yes."
-    assert [(p.engine, p.reason) for p in turn.written.passed] == [("first", "empty_reply")]
+    assert [(p.engine, p.reason) for p in turn.written.skipped] == [("first", "empty_reply")]
     only = collected(run(make_parts(FakeLlm("only", pieces=pieces))))
     assert only.fault("llm").code == "empty_reply"
     assert only.written is None
@@ -333,7 +333,7 @@ def test_a_passed_over_model_frees_its_place(make_parts):
     first = FakeLlm("first", pieces=["Hi"], fault=EngineFailure("x"), fault_after=1)
     parts = make_parts(first, FakeLlm("second"))
     # More turns than the engine has places; one that stayed taken would make them wait and fail.
-    reasons = {collected(run(parts)).written.passed[0].reason for _ in range(6)}
+    reasons = {collected(run(parts)).written.skipped[0].reason for _ in range(6)}
     assert reasons == {"engine_failure"}
 
 

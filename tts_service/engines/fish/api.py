@@ -11,7 +11,7 @@ from shared.core.errors import NotReady
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.fish.engine import FishEngine, circuit_of, timeouts_of, voices_of
-from tts_service.engines.fish.http import FishConnection, may_stand_in_a_header
+from tts_service.engines.fish.http import FishConnection, is_header_safe
 from tts_service.engines.fish.reference import FishReferences
 from tts_service.engines.fish.request import (
     languages_of,
@@ -57,7 +57,7 @@ class FishApiEngine(FishEngine):
                 "the Fish Audio API",
                 settings.fish_api_url,
                 # A key with other characters is refused by load(), never sent.
-                key=key if may_stand_in_a_header(key) else "",
+                key=key if is_header_safe(key) else "",
                 headers={"model": model},
                 timeouts=timeouts_of(settings),
                 proxies=True,
@@ -93,7 +93,7 @@ class FishApiEngine(FishEngine):
         """
         if not self._key:
             raise NotReady("the Fish Audio API needs a key: set FISH_API_KEY")
-        if not may_stand_in_a_header(self._key.get_secret_value()):
+        if not is_header_safe(self._key.get_secret_value()):
             raise NotReady("FISH_API_KEY holds characters that no key has")
 
     def warm_up(self) -> None:

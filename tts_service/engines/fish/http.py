@@ -227,7 +227,7 @@ class FishConnection:
         return UpstreamUnavailable(f"{self.name} {what or f'answered {status}'}", code=code)
 
 
-def may_stand_in_a_header(key: str) -> bool:
+def is_header_safe(key: str) -> bool:
     """Whether it is printable ASCII; the error that refuses anything else would quote it."""
     return bool(key) and key.isascii() and key.isprintable() and " " not in key
 

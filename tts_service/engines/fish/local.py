@@ -11,7 +11,7 @@ from shared.core.errors import NotReady
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import Piece, SynthesisRequest
 from tts_service.engines.fish.engine import FishEngine, circuit_of, timeouts_of, voices_of
-from tts_service.engines.fish.http import FishConnection, may_stand_in_a_header
+from tts_service.engines.fish.http import FishConnection, is_header_safe
 from tts_service.engines.fish.reference import FishReferences
 from tts_service.engines.fish.request import (
     languages_of,
@@ -88,7 +88,7 @@ class FishLocalEngine(FishEngine):
         Raises:
             NotReady: nothing answers at ``FISH_LOCAL_URL``, or the key is none.
         """
-        if self._key and not may_stand_in_a_header(self._key):
+        if self._key and not is_header_safe(self._key):
             raise NotReady("FISH_LOCAL_KEY holds characters that no key has")
         self._connection.check()
 

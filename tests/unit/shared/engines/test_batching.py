@@ -11,7 +11,7 @@ from shared.core.errors import ClientGone, EngineFailure, NotReady, Overloaded
 from shared.core.metrics import BATCH_RETRIES, QUEUE_LEFT
 from shared.engines import batching
 from shared.engines.batching import Batcher, Limits, choose
-from shared.engines.model_faults import OutOfMemory, noticing_full_memory
+from shared.engines.model_faults import OutOfMemory, out_of_memory_as_error
 
 WIDE = Limits(items=8, padded=10_000, patience_s=0.0)
 
@@ -258,7 +258,7 @@ def test_nothing_of_a_failed_pass_is_held_while_its_halves_run(make):
             self.busy.set()
             assert self.gate.wait(10)
             held.append(len(alive))
-            with noticing_full_memory("cpu"):
+            with out_of_memory_as_error("cpu"):
                 return forward(items)
 
     held = []

@@ -213,7 +213,7 @@ def test_while_an_engine_loads_what_only_it_may_know_is_not_refused_for_good(
     try:
         for _ in range(200):
             try:
-                service.offers()
+                service.ready_engines()
                 break
             except NotReady:
                 threading.Event().wait(0.01)
