@@ -8,7 +8,7 @@ COVERAGE ?= 90
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run download doctor up up-gpu down logs test test-pythons test-engines test-compose \
+.PHONY: help run download doctor up up-gpu down logs test test-fast test-pythons test-engines test-compose \
 	test-fresh check check-locks fmt bench bench-gpu docs lock clean embedded dev
 
 help: ## This list
@@ -38,6 +38,9 @@ logs: ## Follow what the containers log
 test: check ## Checks, then all tests; fails under 90 % coverage
 	@$(BIN)/mesh download
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
+
+test-fast: check ## Checks, and the tests that need no models: under two minutes
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not models and not e2e" tests/unit tests/contract $(ARGS)
 
 test-pythons: ## The tests that matter on each Python from 3.11 to 3.14 found here (ARGS="3.12 3.13": those)
 	@scripts/test_pythons.sh $(ARGS)

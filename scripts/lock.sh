@@ -18,7 +18,8 @@ resolve() {
 resolve requirements/build.lock requirements/build.in "$@"
 oldest=3.12 resolve requirements/av-newest.lock requirements/av-newest.in "$@"
 resolve requirements/embedded.lock pyproject.toml --extra embedded -c requirements/build.lock "$@"
-resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev --extra emulators \
+resolve requirements/dev.lock pyproject.toml --extra embedded --extra dev \
+  --extra emulators --extra parallel-tests \
   -c requirements/build.lock -c requirements/embedded.lock "$@"
 # What the image of each service installs, in the versions that were tested.
 of_image() {

@@ -13,9 +13,10 @@ from shared.core.errors import InvalidRequest, MeshError, NotReady
 from shared.core.streaming import close_quietly, closing_after
 from shared.engines.host import EngineHost
 from shared.http.server.openapi import operation
-from shared.http.server.parsing import query_and_form, validate
+from shared.http.server.parsing import query_and_form
 from shared.wire.agent import ConverseRequest, SpokenAnswer
 from shared.wire.speech import Model, ModelList
+from shared.wire.validation import validate
 from voice_agent.events import Audio, AudioBegins, Event, Fault, Heard
 from voice_agent.llm.base import LlmEngine
 from voice_agent.memory import Conversation

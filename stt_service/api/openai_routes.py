@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from shared.core.streaming import prime
 from shared.http.server.faults import OUTCOME, as_mesh_error
 from shared.http.server.openapi import operation
-from shared.http.server.parsing import form_fields, validate
+from shared.http.server.parsing import form_fields
 from shared.wire.transcription import (
     DurationUsage,
     Transcript,
@@ -20,6 +20,7 @@ from shared.wire.transcription import (
     TranscriptionRequest,
     VerboseTranscription,
 )
+from shared.wire.validation import validate
 from stt_service.api.routes import FALLBACK_DESCRIPTION, with_engine_headers, with_facts
 from stt_service.api.subtitles import srt, vtt
 from stt_service.api.uploads import declared_format, recording

@@ -6,9 +6,10 @@ from flask import Blueprint, Response, jsonify
 
 from shared.engines.fallback import HEADER
 from shared.http.server.openapi import operation
-from shared.http.server.parsing import query_and_form, validate
+from shared.http.server.parsing import query_and_form
 from shared.wire.speech import ModelList
 from shared.wire.transcription import ChannelTranscripts, TranscribeRequest, Transcript
+from shared.wire.validation import validate
 from stt_service.api.uploads import declared_format, recording
 from stt_service.engines.base import Options
 from stt_service.recognition.service import Job, TranscriptionService

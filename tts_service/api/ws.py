@@ -12,9 +12,9 @@ from shared.audio.encode import encode_stream
 from shared.core.errors import MalformedRequest, MeshError
 from shared.core.metrics import REQUESTS, STREAMS_ABORTED
 from shared.http.server.faults import as_mesh_error
-from shared.http.server.parsing import validate
 from shared.http.server.websocket import Socket, ws_route
 from shared.wire.speech import SynthesizeRequest
+from shared.wire.validation import validate
 from tts_service.api.dialects import job_of_synthesize
 from tts_service.synthesis.service import SpeechService
 

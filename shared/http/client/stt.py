@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shared.core.errors import UpstreamUnavailable
 from shared.http.client.pool import UpstreamPool
-from shared.http.server.parsing import validate
 from shared.wire.transcription import Transcript
+from shared.wire.validation import validate
 
 
 class SttClient:

@@ -16,8 +16,8 @@ from shared.audio.pcm import AudioFormat, Pcm16, PcmStream
 from shared.core.errors import UpstreamUnavailable
 from shared.http.client.faults import fault_from_response
 from shared.http.client.pool import UpstreamPool
-from shared.http.server.parsing import validate
 from shared.wire.speech import Voice, VoiceList
+from shared.wire.validation import validate
 
 _READ = 1 << 15
 _VOICES_EVERY_S = 60.0

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from shared.http.server.parsing import validate
 from shared.wire.speech import Emotion
+from shared.wire.validation import validate
 
 _S1_LANGUAGES = (
     "en-us", "en-gb", "zh", "ja", "de", "fr", "es", "ko", "ar", "ru", "nl", "it", "pl", "pt-br",
