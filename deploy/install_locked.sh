@@ -38,7 +38,7 @@ explain() {
     say "$absent, which $lock names, cannot be had for $this: it was withdrawn, or the index in use does"
     say "not carry it. Try another index (PIP_INDEX_URL), or lock another version: make lock ARGS=\"--upgrade-package ${absent%%[=<>]*}\""
   elif [ -n "$unbuilt" ]; then
-    say "$unbuilt has no ready-made wheel for $this and could not be built. README.md lists the Pythons"
+    say "$unbuilt has no ready-made wheel for $this and could not be built. docs/installing.md lists the Pythons"
     say "that need no compiler; PYTHON=/path/to/python names another one."
   else
     say "The installation of $lock failed; pip's own last words are above."

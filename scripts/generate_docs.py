@@ -1,6 +1,6 @@
 """Generates what documentation can be derived from the code, or checks that it is up to date.
 
-Written: the settings table of README.md and the variables that docker-compose.yml passes on (both
+Written: the settings table of docs/configuration.md and the variables that docker-compose.yml passes on (both
 between their markers), ``.env.example``, and the OpenAPI files under ``docs/openapi``. ``--check``
 writes nothing and fails when something is stale.
 """
@@ -126,7 +126,7 @@ def settings_rows() -> Iterator[tuple[str, str, list[str], str, str]]:
 
 
 def settings_table() -> str:
-    """The README's table."""
+    """The table of docs/configuration.md."""
     lines = ["| variable | default | of | meaning |", "| --- | --- | --- | --- |"]
     for group, name, names, default, text in settings_rows():
         also = f" Also read as `{'`, `'.join(names[1:])}`." if names[1:] else ""
@@ -207,8 +207,8 @@ def as_text(spec: dict[str, Any]) -> str:
 
 def outputs() -> Iterator[tuple[Path, str]]:
     """Every generated file with its content."""
-    readme, compose = ROOT / "README.md", ROOT / "docker-compose.yml"
-    yield readme, between(readme, BEGIN, END, settings_table())
+    table, compose = ROOT / "docs" / "configuration.md", ROOT / "docker-compose.yml"
+    yield table, between(table, BEGIN, END, settings_table())
     yield compose, between(compose, COMPOSE_BEGIN, COMPOSE_END, compose_environment())
     yield ROOT / ".env.example", env_example()
     yield from openapi_files()

@@ -1,7 +1,7 @@
 """Settings that every service has; each service's own module extends :class:`CommonSettings`.
 
 The environment (and a ``.env`` file in the working directory) is read when a settings object is
-made, never at import. The README's table and ``.env.example`` are generated from the fields.
+made, never at import. docs/configuration.md and ``.env.example`` are generated from the fields.
 """
 
 from __future__ import annotations
