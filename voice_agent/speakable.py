@@ -9,8 +9,6 @@ import re
 from html import unescape
 from urllib.parse import urlsplit
 
-from voice_agent.formulas import open_formula, spoken_formulas
-
 _FENCE = re.compile(r"```|~~~")
 _CODE_SAID = {
     "en": "(code left out)",
@@ -37,6 +35,16 @@ _INLINE_CODE = re.compile(r"`([^`\n]*)`")
 _BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|tr|h[1-6])\b[^<>]{0,80}>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
 _ARROW = re.compile(r"\s*[\u2190-\u21ff\u27f5-\u27ff]+\s*")
+_FORMULA = re.compile(r"\$\$.+?\$\$|\\\(.+?\\\)|\\\[.+?\\\]", re.DOTALL)
+_FORMULA_OPENS = re.compile(r"\$\$|\\\(|\\\[")
+_DOLLARS = re.compile(r"(?<![\\$])\$(?![\s$])([^$\n]{1,160}?)(?<![\s\\])\$(?![\d$])")
+"""What stands between single dollars: a formula, or two prices."""
+_NO_PRICE = re.compile(r"[\\^_={}]|^[A-Za-z]$")
+_LONGEST_FORMULA = 400
+_FORMULA_SAID = {
+    "en": "a formula", "es": "una fórmula", "pt": "uma fórmula", "fr": "une formule",
+    "it": "una formula", "de": "eine Formel",
+}  # fmt: skip
 _ESCAPED = re.compile(r"\\([^A-Za-z0-9\s])")
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\U00002600-\U000027bf\U00002b00-\U00002bff\U0000fe0f\U0000200d"
@@ -50,7 +58,7 @@ def speakable(text: str, language: str = "en") -> str:
     """``text`` without what only makes sense on a screen; may come out empty."""
     text = _THINK.sub(" ", text)
     text = _without_fences(text, language)
-    text = spoken_formulas(text, language)
+    text = _without_formulas(text, language)
     text = _LINK.sub(r"\1", _IMAGE.sub(r"\1", _FOOTNOTE.sub("", text)))
     text = _URL.sub(_site, text)
     text = _TABLE_RULE.sub("", _RULE.sub("", text))
@@ -126,8 +134,29 @@ def _open_tail(text: str) -> int:
     return max(
         len(marks.group()) if marks else 0,
         len(link.group()) if link else 0,
-        open_formula(text),
+        _open_formula(text),
     )
+
+
+def _without_formulas(text: str, language: str) -> str:
+    """``text`` with a fixed phrase for each LaTeX formula, which the prompt asks models to avoid.
+
+    Amounts in dollars stay as they are.
+    """
+    said = _FORMULA_SAID.get(language.lower().split("-", 1)[0], _FORMULA_SAID["en"])
+    text = _FORMULA.sub(said, text)
+    return _DOLLARS.sub(lambda m: said if _NO_PRICE.search(m.group(1)) else m.group(), text)
+
+
+def _open_formula(text: str) -> int:
+    """Characters at the end of ``text`` that begin a formula which is not complete yet."""
+    complete = max((match.end() for match in _FORMULA.finditer(text)), default=0)
+    opening = _FORMULA_OPENS.search(text, complete)
+    if opening is not None:
+        length = len(text) - opening.start()
+        # Beyond that it is no formula: speech waits no longer.
+        return length if length <= _LONGEST_FORMULA else 0
+    return 1 if text[complete:].endswith(("\\", "$")) else 0
 
 
 def _without_fences(text: str, language: str) -> str:

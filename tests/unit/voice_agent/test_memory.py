@@ -97,6 +97,30 @@ def test_of_a_reply_that_was_broken_off_only_what_was_played_is_remembered(secon
     ]
 
 
+@pytest.mark.parametrize("over", [True, False])
+@pytest.mark.parametrize(
+    ("clauses", "seconds", "left"),
+    [
+        ([("one two", 1.0), ("shown", 0.0)], 1.0, "one two shown"),
+        ([("one two", 1.0), ("three four", 0.5), ("shown", 0.0)], 1.5, "one two three four shown"),
+        ([("one two", 1.0), ("shown", 0.0), ("three four", 1.0)], 1.0, "one two shown"),
+        ([("shown", 0.0)], 0.0, "shown"),
+        ([("one two", 1.0), ("shown", 0.0)], 0.9, "one"),
+    ],
+)
+def test_a_clause_that_was_played_to_its_very_end_is_whole(clauses, seconds, left, over):
+    # What follows it without speech of its own was read, as where nothing was broken off.
+    conversation = Conversation(4, 1000)
+    turn = conversation.begin("q", "en")
+    for text, length in clauses:
+        conversation.heard(turn, text, length)
+    if over:
+        conversation.end(turn)
+    conversation.played(seconds)
+    conversation.begin("next", "en")
+    assert contents(conversation)[1] == ("assistant", left)
+
+
 def test_breaking_off_a_turn_without_an_answer_leaves_the_one_before_alone():
     conversation = Conversation(4, 1000)
     turn = conversation.begin("first", "en")

@@ -28,7 +28,7 @@ from voice_agent.speakable import SpeakableStream, speakable
         ("| only | | cell", "only, cell"),
         ("cut after a comma,", "cut after a comma,"),
         ("<think>secret thoughts</think>Yes.", "Yes."),
-        ("$$\\frac{1}{2}$$", "1 over 2"),
+        ("$$\\frac{1}{2}$$", "a formula"),
         ("It costs $5 and then $10 more, or US$5-$10.",) * 2,
         ("a \\*literal\\* star", "a *literal* star"),
         ("one<br>two<br/>three", "one two three"),
@@ -91,7 +91,21 @@ def test_a_formula_that_arrives_in_pieces_is_held_until_it_is_whole(size):
     outs.append(reader.flush())
     for out in outs:
         assert out.count("$$") in (0, 2), "half a formula came out"
-    assert speakable("".join(outs)) == "The area is pi r squared and x is at most 3, that is all."
+    assert speakable("".join(outs)) == "The area is a formula and a formula, that is all."
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        ("Take $x$ or $y = 2$.", "en", "Take a formula or a formula."),
+        (r"Es \[\frac{a}{b}\]", "es", "Es una fórmula"),
+        ("$E = mc^2$", "sv", "a formula"),
+        ("It costs $5, not $10.", "en", "It costs $5, not $10."),
+        ("From $5-$10", "en", "From $5-$10"),
+    ],
+)
+def test_formulas_are_named_and_prices_are_not(text, language, said):
+    assert speakable(text, language) == said
 
 
 def test_what_only_looks_like_a_formula_does_not_hold_speech_up_for_ever():
