@@ -37,7 +37,7 @@ round_trip() {
 try() {
   local pip=$1 started=$SECONDS log=$scratch/$1.log mesh=
   # The group: make, the mesh and its services.
-  trap '[ -z "$mesh" ] || kill -- "-$mesh" 2>/dev/null || true' EXIT
+  trap '[ -z "${mesh:-}" ] || kill -- "-$mesh" 2>/dev/null || true' EXIT
   export HOME=$scratch/home-$pip VENV=.venv
   unset XDG_CACHE_HOME VOICEMESH_HOME PIP_CACHE_DIR
   mkdir "$HOME"
