@@ -15,7 +15,7 @@ ALLOWED = {
 
 def model_libraries():
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
-    (contract,) = [c for c in settings["contracts"] if c["type"] == "forbidden"]
+    (contract,) = [c for c in settings["contracts"] if "model libraries" in c["name"]]
     return set(contract["forbidden_modules"])
 
 
