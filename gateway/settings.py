@@ -42,7 +42,9 @@ class GatewaySettings(ServiceSettings):
         description="Host names, besides loopback, accepted while no tokens are configured.",
     )
     cors_origins: Names = Field(
-        default=(), description="Web origins that may call from a browser; none: same origin only."
+        default=(),
+        description="Web origins that may call from a browser, separated by commas; none: same "
+        "origin only; *: every one.",
     )
     rate_limit_per_minute: int = Field(
         default=6000,

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from ctypes.util import find_library
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,6 +51,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("settings", "ok", "valid")
     for member in MEMBERS:
         yield from _engines(member)
+    yield from _libgomp()
     yield from _models(models, home)
     yield _disk(models, home)
     yield from _caches()
@@ -185,6 +187,14 @@ def _optional() -> Iterator[Finding]:
             f"{sys.executable} -m pip install sounddevice",
         )
     yield _ollama()
+
+
+def _libgomp() -> Iterator[Finding]:
+    """llama.cpp's only library beyond a minimal Debian."""
+    engines = setting(load_settings(MEMBERS[2]), "LLM_ENGINES")
+    if "embedded" in engines and not find_library("gomp"):
+        text = "not installed; the embedded language model needs it"
+        yield Finding("libgomp", "problem", text, "sudo apt install libgomp1")
 
 
 def _gpu() -> Finding:

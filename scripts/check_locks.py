@@ -27,7 +27,7 @@ SOURCE_ONLY = frozenset(
 
 NEWER = ("3.13", "3.14")
 NEEDS_COMPILER = (
-    # Locks, Pythons, processors, packages. What says so to users: mesh/checks.py, docs/installing.md.
+    # Locks, Pythons, processors, packages. Users read it in docs/installing.md and mesh doctor.
     (("engines", "tts-nemo"), NEWER, ("x86_64",), {"editdistance"}),
     (("engines", "tts-nemo"), ("3.14",), ("x86_64",), {"pynini"}),
     (("engines", "tts-xtts"), NEWER, ("x86_64",), {"mojimoji"}),

@@ -1,8 +1,8 @@
 """Generates what documentation can be derived from the code, or checks that it is up to date.
 
-Written: the settings table of docs/configuration.md and the variables that docker-compose.yml passes on (both
-between their markers), ``.env.example``, and the OpenAPI files under ``docs/openapi``. ``--check``
-writes nothing and fails when something is stale.
+Written: the settings table of docs/configuration.md and the variables that docker-compose.yml
+passes on (both between their markers), ``.env.example``, and the OpenAPI files under
+``docs/openapi``. ``--check`` writes nothing and fails when something is stale.
 """
 
 from __future__ import annotations

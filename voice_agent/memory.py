@@ -14,6 +14,9 @@ from voice_agent.llm.base import Message
 from voice_agent.llm.fitting import BYTES_PER_TOKEN, size
 from voice_agent.prompts import system_prompt
 
+_ROUNDING_S = 0.001
+"""A player says in whole milliseconds how much it played."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
@@ -78,19 +81,20 @@ class Conversation:
         """Playing the latest reply was broken off after ``seconds``; the rest was not heard.
 
         Speech is sent faster than it is played, so only the one who plays it knows. A clause that
-        was broken off is kept in proportion, up to its last whole word.
+        was broken off is kept in proportion, up to its last whole word; one that lacks less than
+        a millisecond was heard whole, since those who report the time round it.
         """
         turn = self._current or (self._past[-1] if self._past else None)
         if turn is None or turn.generation != self._generation:
             return
         kept: list[_Clause] = []
         for clause in turn.heard:
-            if clause.seconds > seconds:
+            if clause.seconds > seconds + _ROUNDING_S:
                 if part := _beginning(clause.text, seconds / clause.seconds):
                     kept.append(_Clause(part, seconds))
                 break
             kept.append(clause)
-            seconds -= clause.seconds
+            seconds = max(0.0, seconds - clause.seconds)
         turn.heard = kept
         if not kept and self._current is None:
             self._past.pop()

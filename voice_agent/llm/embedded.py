@@ -68,9 +68,15 @@ class EmbeddedLlm(LlmEngine):
         """Load the GGUF file.
 
         Raises:
-            NotReady: it is missing, or llama.cpp refuses it.
+            NotReady: it is missing, llama.cpp refuses it, or is itself not to be loaded.
         """
-        import xllamacpp
+        try:
+            import xllamacpp
+        except ImportError as error:
+            hint = (
+                "; on Debian or Ubuntu: sudo apt install libgomp1" if "gomp" in str(error) else ""
+            )
+            raise NotReady(f"llama.cpp cannot be loaded ({error}){hint}") from error
 
         path = self._settings.llm_gguf_path
         path = path if path else locate("smollm2", self._settings.home) / "model.gguf"

@@ -13,7 +13,7 @@ from gateway.routes import HTTP_ROUTES
 from gateway.settings import GatewaySettings
 from shared.wire.gateway import MeshModels, MeshStatus
 from shared.wire.probes import Liveness, Readiness
-from tests.unit.gateway.conftest import DEAD, send
+from tests.unit.gateway.conftest import DEAD, Service, send
 
 
 @pytest.mark.parametrize("path", sorted(HTTP_ROUTES))
@@ -70,6 +70,24 @@ def test_a_services_own_errors_pass_unchanged(make_client, service):
     answer = make_client().post("/synthesize", json={})
     assert answer.status_code == 404
     assert answer.json == fault
+
+
+def test_a_failure_of_one_replica_is_the_answer_and_no_other_is_asked(make_client, service):
+    fault = b'{"error":  {"message": "m", "code": "engine_failure"}}'
+    service.answers["/synthesize"] = lambda h: send(h, fault, 500, [("X-Engine", "e")])
+    other = Service()
+    other.answers = service.answers
+    client = make_client(tts_url=f"{service.url},{other.url}")
+    try:
+        for _ in range(4):
+            answer = client.post("/synthesize", json={"text": "x"})
+            assert answer.status_code == 500
+            assert answer.data == fault
+            assert answer.headers["X-Engine"] == "e"
+            assert answer.mimetype == "application/json"
+    finally:
+        other.close()
+    assert len(service.seen) == len(other.seen) == 2, "each request reached one replica"
 
 
 def test_a_service_that_is_away(make_client):

@@ -236,6 +236,15 @@ def test_a_python_that_is_newer_than_the_tests_is_noted(monkeypatch, version, ve
     assert checks._python().verdict == verdict
 
 
+def test_a_library_that_the_language_model_needs_is_looked_for(monkeypatch):
+    monkeypatch.setattr(checks, "find_library", lambda name: None)
+    (finding,) = checks._libgomp()
+    assert finding.verdict == "problem"
+    assert finding.fix == "sudo apt install libgomp1"
+    monkeypatch.setenv("LLM_ENGINES", "ollama")
+    assert not list(checks._libgomp())
+
+
 def test_ports_of_the_doctor(taken, monkeypatch):
     spec = ServiceSpec("tts", (), taken)
     monkeypatch.setattr(checks, "is_ready", lambda _: (False, "no answer yet"))

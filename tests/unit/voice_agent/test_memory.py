@@ -181,3 +181,15 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=30, deadline=None)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000])
+def test_a_time_that_was_rounded_to_milliseconds_loses_no_word(rate):
+    lengths = [round(seconds * rate) / rate for seconds in (0.05, 0.091, 1.2345)]
+    conversation = Conversation(4, 1000)
+    generation = conversation.begin("question", "en")
+    for text, seconds in zip(("one two", "three four", "five six"), lengths, strict=True):
+        conversation.heard(generation, text, seconds)
+    conversation.played(int(sum(lengths[:2]) * 1000) / 1000)
+    conversation.end(generation)
+    assert contents(conversation)[-1] == ("assistant", "one two three four")

@@ -32,6 +32,49 @@ def test_a_full_queue_refuses_at_once_with_retry_after():
     assert caught.value.status == 503
 
 
+class Clock:
+    """Stands in for the module ``time``."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4])
+def test_the_estimate_is_shared_by_the_places(monkeypatch, concurrency):
+    clock = Clock()
+    monkeypatch.setattr("shared.engines.admission.time", clock)
+    admission = make(concurrency=concurrency, queue_limit=0)
+    lease = admission.acquire()
+    clock.now += 101.0
+    # A tenth of it, and nine tenths of the second that is taken for granted: 11 seconds.
+    lease.release()
+    for _ in range(concurrency):
+        admission.acquire()
+    with pytest.raises(Overloaded, match="full") as caught:
+        admission.acquire()
+    assert caught.value.retry_after == pytest.approx(11.0 / concurrency)
+
+
+def test_the_estimate_grows_with_those_who_wait():
+    admission = make(concurrency=2, queue_limit=5)
+    held = [admission.acquire() for _ in range(2)]
+    threads = [threading.Thread(target=lambda: admission.acquire().release()) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    while len(admission._waiting) < len(threads):
+        pass
+    with pytest.raises(Overloaded, match="full") as caught:
+        admission.acquire()
+    for lease in held:
+        lease.release()
+    for thread in threads:
+        thread.join(5)
+    # Six turns of a second each, the sixth its own, at two places.
+    assert caught.value.retry_after == pytest.approx(3.0)
+
+
 def test_waiting_too_long_is_refused_and_leaves_the_queue():
     admission = make(queue_limit=1, timeout=0.02)
     held = admission.acquire()

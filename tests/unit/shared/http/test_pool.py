@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from functools import partial
 from io import BytesIO
 
 import pytest
@@ -176,6 +177,27 @@ def test_a_replica_that_is_not_ready_is_passed_over(serve, make_pool):
     assert caught.value.retry_after == 7
 
 
+@pytest.mark.parametrize("status", [500, 502, 429])
+def test_another_error_is_the_answer_and_no_other_replica_is_asked(serve, make_pool, status):
+    asked = []
+
+    def failing(number):
+        def answer(handler):
+            asked.append(number)
+            reply(handler, status, {"told by": number}, [("X-Engine", "e")])
+
+        return serve(answer)
+
+    pool = make_pool(failing(0), failing(1))
+    # More than open a circuit: the replica is there, whatever it says.
+    for turn in range(8):
+        response = pool.request("GET", "/")
+        assert response.status_code == status
+        assert response.json() == {"told by": turn % 2}
+        assert response.headers["X-Engine"] == "e"
+    assert asked == [0, 1] * 4
+
+
 def test_silence_is_a_timeout_and_is_not_repeated(serve, make_pool):
     calls, release = [], threading.Event()
 
@@ -250,6 +272,91 @@ def test_an_open_circuit_refuses_without_calling(make_pool, monkeypatch):
     assert len(sent) == 6, (
         "three calls, each tried on a fresh connection too; then the circuit opens"
     )
+
+
+class Replica:
+    """Answers while it is well; else it drops the connection."""
+
+    def __init__(self, serve):
+        self.well = True
+        self.asked = 0
+        self.url = serve(self._answer)
+
+    def _answer(self, handler):
+        self.asked += 1
+        if self.well:
+            reply(handler)
+        else:
+            handler.close_connection = True
+
+
+@pytest.fixture
+def circuit_clock(monkeypatch):
+    """The time by which the circuits of pools open and close."""
+    clock = Clock()
+    timed = partial(CircuitBreaker, clock=clock)
+    monkeypatch.setattr("shared.http.client.pool.CircuitBreaker", timed)
+    return clock
+
+
+def test_a_replica_comes_back_into_use_after_the_cooldown(serve, make_pool, circuit_clock):
+    replica = Replica(serve)
+    pool = make_pool(replica.url)
+    replica.well = False
+    for _ in range(4):
+        with pytest.raises(UpstreamUnavailable):
+            pool.request("GET", "/")
+    replica.well = True
+    replica.asked = 0
+    with pytest.raises(UpstreamUnavailable, match="every circuit is open"):
+        pool.request("GET", "/")
+    assert replica.asked == 0
+    circuit_clock.now += 60
+    for number in range(1, 6):
+        assert pool.json("GET", "/") == {"ok": True}
+        assert replica.asked == number
+    # It is as good as new: a single failure does not take it out of use.
+    replica.well = False
+    with pytest.raises(UpstreamUnavailable):
+        pool.request("GET", "/")
+    replica.well = True
+    assert pool.json("GET", "/") == {"ok": True}
+
+
+def test_a_trial_that_fails_keeps_the_replica_out_until_the_next_one(
+    serve, make_pool, circuit_clock
+):
+    replica = Replica(serve)
+    pool = make_pool(replica.url)
+    replica.well = False
+    for _ in range(4):
+        with pytest.raises(UpstreamUnavailable):
+            pool.request("GET", "/")
+    circuit_clock.now += 60
+    with pytest.raises(UpstreamUnavailable, match="ConnectionError"):
+        pool.request("GET", "/")
+    replica.well = True
+    with pytest.raises(UpstreamUnavailable, match="every circuit is open"):
+        pool.request("GET", "/")
+    circuit_clock.now += 60
+    assert pool.json("GET", "/") == {"ok": True}
+
+
+def test_a_replica_that_came_back_takes_its_turns_again(serve, make_pool, circuit_clock):
+    one, other = Replica(serve), Replica(serve)
+    pool = make_pool(one.url, other.url)
+    one.well = False
+    for _ in range(8):
+        assert pool.json("GET", "/") == {"ok": True}
+    one.well = True
+    one.asked = other.asked = 0
+    for _ in range(4):
+        assert pool.json("GET", "/") == {"ok": True}
+    assert (one.asked, other.asked) == (0, 4)
+    circuit_clock.now += 60
+    for _ in range(8):
+        assert pool.json("GET", "/") == {"ok": True}
+    assert (one.asked, other.asked) == (4, 8)
 
 
 def test_names_with_several_addresses_are_spread_over(make_pool):

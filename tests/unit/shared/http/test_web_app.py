@@ -213,6 +213,26 @@ def test_requests_above_the_cap_are_refused_while_probes_answer():
     assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
 
 
+@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket"])
+def test_a_websocket_neither_needs_a_place_nor_gives_one_back(upgrade):
+    app = make(max_requests=1)
+
+    @app.get("/pieces")
+    def pieces():
+        return Response(iter([b"one", b"two"]))
+
+    client, sockets = app.test_client(), {"Upgrade": upgrade}
+    at_work = client.get("/pieces", buffered=False)
+    for _ in range(2):
+        assert client.get("/pieces").status_code == 503
+        # A plain answer stands in for the session: to the cap only the header matters.
+        assert client.get("/pieces", headers=sockets).status_code == 200
+    at_work.close()
+    session = client.get("/pieces", headers=sockets, buffered=False)
+    assert client.get("/pieces").status_code == 200
+    session.close()
+
+
 def test_streamed_answers_count_as_open_until_their_end():
     app = make()
 

@@ -17,7 +17,8 @@ from shared.http.server.websocket import ws_route
 @pytest.fixture
 def server():
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    app = build_app("ws-test", CommonSettings(api_tokens="secret"), readiness=lambda: (True, {}))
+    settings = CommonSettings(api_tokens="secret", max_requests=1)
+    app = build_app("ws-test", settings, readiness=lambda: (True, {}))
 
     @ws_route(app, "/ws/echo", max_sessions=1, summary="Echo", description="Says it again")
     def echo(socket):
@@ -103,6 +104,44 @@ def test_sessions_above_the_cap_are_told_and_closed(server, connect):
     assert json.loads(second.recv())["error"]["code"] == "overloaded"
     assert closing_code(second)[0] == 1013
     first.close()
+
+
+def test_a_session_takes_no_place_of_a_request(server, connect):
+    session = connect(server[0])
+    session.send("x")
+    assert session.recv() == "x"
+    for _ in range(2):
+        answer = server[1].test_client().get("/openapi.json", buffered=True)
+        assert answer.status_code == 200
+    session.send("y")
+    assert session.recv() == "y"
+    session.close()
+
+
+def test_a_session_opens_while_every_place_of_a_request_is_taken(server, connect):
+    url, app = server
+    entered, leave = threading.Event(), threading.Event()
+
+    @app.get("/slow")
+    def slow():
+        entered.set()
+        leave.wait(5)
+        return "done"
+
+    headers = {"Authorization": "Bearer secret"}
+    client = app.test_client()
+    worker = threading.Thread(target=lambda: client.get("/slow", headers=headers).close())
+    worker.start()
+    try:
+        assert entered.wait(5)
+        assert app.test_client().get("/openapi.json").status_code == 503
+        session = connect(url)
+        session.send("x")
+        assert session.recv() == "x"
+        session.close()
+    finally:
+        leave.set()
+        worker.join(5)
 
 
 @pytest.mark.parametrize(
