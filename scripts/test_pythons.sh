@@ -69,4 +69,5 @@ list() { local IFS=,; printf '%s' "${*:-none}" | sed 's/,/, /g'; }
 say "Green: $(list ${green[@]+"${green[@]}"})"
 echo "== Not on this machine: $(list ${absent[@]+"${absent[@]}"})"
 echo "== Red: $(list ${red[@]+"${red[@]}"})"
-[ ${#red[@]} -eq 0 ] && [ ${#green[@]} -gt 0 ]
+[ ${#green[@]} -gt 0 ] || [ ${#red[@]} -gt 0 ] || echo "== Nothing was tested: none of $* is here"
+[ ${#red[@]} -eq 0 ]
