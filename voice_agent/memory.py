@@ -89,7 +89,7 @@ class Conversation:
             return
         kept: list[_Clause] = []
         for clause in turn.heard:
-            if clause.seconds > seconds + _ROUNDING_S:
+            if clause.seconds - seconds > min(_ROUNDING_S, clause.seconds / 2):
                 if part := _beginning(clause.text, seconds / clause.seconds):
                     kept.append(_Clause(part, seconds))
                 break
