@@ -98,6 +98,9 @@ deploy/install_locked.sh "$python" "$build_lock" --quiet
 deploy/install_locked.sh "$python" "$lock" "${again[@]}"
 "$python" -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 rm "$venv/.installing"
+if ! "$python" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then
+  say "The embedded language model needs one more library. On Debian or Ubuntu: sudo apt install libgomp1"
+fi
 
 digest "$lock" >"$(stamp "$set_name")"
 # The dev set holds the embedded one, in the same versions.
