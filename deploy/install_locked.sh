@@ -6,7 +6,7 @@
 #   deploy/install_locked.sh PYTHON LOCK [options of pip install]
 #
 # PYTHON is that of the environment, LOCK a file of requirements/. Other packages may be in the
-# environment already; in the end all must fit together (pip check).
+# environment already; after any lock but build.lock all must fit together (pip check).
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=$1
@@ -57,6 +57,9 @@ if [ -e "$log.failed" ]; then
   exit 1
 fi
 
+# The build backend comes first; what an interrupted installation left is not whole before the lock
+# that follows.
+[ "${lock##*/}" != build.lock ] || exit 0
 left_out=$(cat "$here/requirements/left-out.txt" "${lock%.lock}.left-out.txt" 2>/dev/null |
   sed -n 's/^\([A-Za-z0-9._-][A-Za-z0-9._-]*\) .*/ -e requires.\1,.which.is.not.installed/p')
 # shellcheck disable=SC2086

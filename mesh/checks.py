@@ -24,6 +24,9 @@ Verdict = Literal["ok", "note", "problem"]
 _MIB = 1 << 20
 NEWEST_PYTHON = (3, 14)
 """The newest one that the locks are checked for."""
+NEWEST_WITH_WHEELS = {"nemo": (3, 12), "xtts": (3, 12)}
+"""Engine → the newest Python that has wheels of all it needs (scripts/check_locks.py says which
+package lacks one); beyond it pip compiles, if a C++ compiler is there."""
 _SPARE_MIB = 200
 """Room for logs and caches beside the models."""
 
@@ -60,11 +63,6 @@ def examine() -> Iterator[Finding]:
     yield from _optional()
 
 
-_NEWEST_PYTHON = {"nemo": (3, 12), "xtts": (3, 12)}
-"""Engine → the newest Python that has wheels of all it needs (scripts/check_locks.py says which
-package lacks one); beyond it pip compiles, if a C++ compiler is there."""
-
-
 def _python() -> Finding:
     # Older ones do not get here: the package refuses them at installation.
     text = f"{platform.python_version()} at {sys.executable}"
@@ -94,7 +92,7 @@ def _engines(member: Member) -> Iterator[Finding]:
             extra = registry.entry(engine).extra
             fix = f"{sys.executable} -m pip install -e '.[{extra}]'"
             text = f"not installed: {', '.join(missing)}"
-            newest = _NEWEST_PYTHON.get(engine)
+            newest = NEWEST_WITH_WHEELS.get(engine)
             if newest and sys.version_info[:2] > newest:
                 version = ".".join(map(str, newest))
                 text += f"; some of it has no wheel for a Python above {version}"

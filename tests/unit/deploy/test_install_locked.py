@@ -41,8 +41,8 @@ def install(environment, tmp_path):
     """Install a lock of the given wheels from their folder; removed again afterwards."""
     named = []
 
-    def run(*paths, options=(), digest=None):
-        lock = tmp_path / "some.lock"
+    def run(*paths, options=(), digest=None, lock_name="some.lock"):
+        lock = tmp_path / lock_name
         lines = []
         for path in paths:
             name = path.name.partition("-")[0]
@@ -82,6 +82,16 @@ def test_what_does_not_fit_together_is_said(install, tmp_path):
     assert done.returncode == 1
     assert "one 1.0 requires absent, which is not installed" in done.stderr
     assert "do not fit together" in done.stderr
+
+
+def test_what_an_interrupted_installation_left_is_made_whole(install, tmp_path):
+    half = wheel(tmp_path, "one", requires="two")
+    assert install(half).returncode == 1
+    # The next attempt begins with the build backend, while the rest does not fit yet.
+    done = install(wheel(tmp_path, "backend"), lock_name="build.lock")
+    assert done.returncode == 0, done.stderr
+    done = install(half, wheel(tmp_path, "two"))
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_left_out_on_purpose_is_no_fault(install, tmp_path):
