@@ -26,7 +26,7 @@ from tts_service.engines import REGISTRY
 from tts_service.engines.base import Reference, SynthesisRequest, TtsEngine
 from tts_service.settings import TtsSettings
 from tts_service.synthesis.choice import Choice, ReadyEngine, VoiceQuery, choose
-from tts_service.synthesis.languages import base, resolve
+from tts_service.text.language_tags import base, resolve
 from tts_service.text.pieces import pieces_of
 
 ENGINES = ("hibari", "kokoro")

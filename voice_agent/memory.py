@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from voice_agent.llm.base import Message
 from voice_agent.llm.fitting import BYTES_PER_TOKEN, size
-from voice_agent.prompts import system_prompt
+from voice_agent.llm.prompts import system_prompt
 
 _ROUNDING_S = 0.001
 """A player says in whole milliseconds how much it played."""

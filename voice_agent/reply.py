@@ -29,7 +29,7 @@ from shared.http.server.faults import as_mesh_error
 from voice_agent.clauses import ClauseStream
 from voice_agent.events import Audio, AudioBegins, Event, Fault, ReplyText, ReplyWritten
 from voice_agent.llm.base import LlmEngine, ReplyOptions
-from voice_agent.llm_choice import begin_reply
+from voice_agent.llm.choice import begin_reply
 from voice_agent.memory import Conversation
 from voice_agent.voices import choose_voice
 

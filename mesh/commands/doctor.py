@@ -12,7 +12,7 @@ _SIGNS = {"ok": ("ok", "green"), "note": ("--", "blue"), "problem": ("!!", "red"
 @click.command
 def command() -> None:
     """Look at everything the mesh needs; the status is 1 when something is wrong."""
-    from mesh.checks import examine
+    from mesh.doctor_checks import examine
 
     problems = 0
     for finding in examine():

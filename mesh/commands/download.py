@@ -47,7 +47,7 @@ def command(names: tuple[str, ...], every: bool, listing: bool, keep_trying: boo
         _list(home)
         return
     if not names and not every:
-        from mesh.services import configured_models
+        from mesh.processes.services import configured_models
 
         names = tuple(configured_models())
     chosen = tuple(CATALOGUE) if every else names

@@ -70,14 +70,14 @@ def command(
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
         else:
-            from mesh.files import save
+            from mesh.audio_file import save
 
             size = save(chunks, Path(output))
             click.echo(f"{output}: {size:,} bytes, {_made_by(answer.headers)}", err=True)
 
 
 def _play(connection: Connection, body: dict[str, Any]) -> None:
-    from mesh.sound import play_pcm, require_player
+    from mesh.sound_devices import play_pcm, require_player
 
     require_player()
     with connection.request("POST", "/synthesize", json=body | {"format": "pcm"}) as answer:

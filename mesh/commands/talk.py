@@ -31,7 +31,7 @@ def command(file: Path | None, output: Path | None, connection: Connection) -> N
     goes on, with memory, until Ctrl-D.
     """
     from mesh.conversation import Conversation
-    from mesh.sound import require_player, require_recorder
+    from mesh.sound_devices import require_player, require_recorder
 
     if file is None:
         require_recorder()
@@ -45,7 +45,7 @@ def command(file: Path | None, output: Path | None, connection: Connection) -> N
 
 
 def _by_microphone(conversation: Conversation, output: Path | None) -> None:
-    from mesh.sound import record_wav
+    from mesh.sound_devices import record_wav
 
     number = 0
     while True:
@@ -72,12 +72,12 @@ def _turn(conversation: Conversation, question: bytes, output: Path | None) -> N
     if not audio:
         return
     if output is not None:
-        from mesh.files import save
+        from mesh.audio_file import save
 
         size = save([audio], output)
         click.echo(f"{output}: {size:,} bytes", err=True)
     else:
-        from mesh.sound import play_wav
+        from mesh.sound_devices import play_wav
 
         play_wav(audio)
 

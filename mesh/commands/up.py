@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mesh.child import ServiceSpec
-    from mesh.supervisor import Supervisor, Tone
+    from mesh.processes.child import ServiceSpec
+    from mesh.processes.supervisor import Supervisor, Tone
 
 _COLOURS = {"tts": "magenta", "stt": "cyan", "agent": "green", "gateway": "blue", "mesh": "bold"}
 _TONES = {"info": "", "good": "green", "bad": "yellow"}
@@ -50,8 +50,8 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
 
     from mesh.commands.download import prepare
     from mesh.environment import ROOT
-    from mesh.services import configured_models, local_services, state_folder
-    from mesh.supervisor import Pace, Supervisor
+    from mesh.processes.services import configured_models, local_services, state_folder
+    from mesh.processes.supervisor import Pace, Supervisor
     from shared.core.settings import CommonSettings
 
     # The services' own .env and voices folder are the repository's.
@@ -112,8 +112,8 @@ def worth_showing(line: str) -> str:
 
 
 def _require_ports(services: Sequence[ServiceSpec]) -> None:
-    from mesh.ports import holder, is_free
-    from mesh.services import MEMBERS
+    from mesh.processes.ports import holder, is_free
+    from mesh.processes.services import MEMBERS
 
     variables = {member.name: member.port for member in MEMBERS}
     taken = [spec for spec in services if not is_free(spec.port, spec.host)]

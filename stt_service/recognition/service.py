@@ -21,7 +21,7 @@ from shared.wire.speech import Model
 from shared.wire.transcription import Transcript, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, SttEngine
 from stt_service.recognition.choice import EngineQuery
-from stt_service.recognition.languages import tag_of
+from stt_service.recognition.language_names import tag_of
 from stt_service.recognition.progress import Progress
 from stt_service.recognition.selection import EngineSelection
 

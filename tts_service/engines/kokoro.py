@@ -30,7 +30,7 @@ from tts_service.engines.onnx import CompactSession
 from tts_service.engines.phonemes import split_phonemes
 from tts_service.engines.waveform import WaveformEngine
 from tts_service.sound.loudness import gain_for, integrated_lufs
-from tts_service.synthesis.languages import base
+from tts_service.text.language_tags import base
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings

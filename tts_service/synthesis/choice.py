@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.core.errors import InvalidRequest, UnknownVoice
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender
-from tts_service.synthesis.languages import base, resolve
+from tts_service.text.language_tags import base, resolve
 from tts_service.voices.aliases import PERSONAS, Persona
 
 

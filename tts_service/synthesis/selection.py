@@ -9,7 +9,7 @@ from shared.engines.fallback import SkippedEngine, absent, engines_not_ready
 from shared.engines.host import EngineHost
 from tts_service.engines.base import TtsEngine
 from tts_service.synthesis.choice import Choice, ReadyEngine, VoiceQuery, choose
-from tts_service.synthesis.languages import canonical, resolve
+from tts_service.text.language_tags import canonical, resolve
 from tts_service.voices.aliases import MODEL_ALIASES, PERSONAS
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from mesh.services import MEMBERS, configured_models, local_services
+from mesh.processes.services import MEMBERS, configured_models, local_services
 from shared.core.settings import CommonSettings
 from tests.conftest import REPOSITORY
 

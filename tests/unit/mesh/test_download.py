@@ -2,7 +2,7 @@
 
 import pytest
 
-from mesh import checks
+from mesh import doctor_checks
 from shared.core.errors import ModelDamaged, NotReady
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
@@ -128,10 +128,10 @@ def test_a_licence_is_accepted_by_the_person_only(mesh):
 
 
 def test_the_doctor_names_the_command_of_a_hub_model(tmp_path):
-    (finding,) = checks._models(["coqui/XTTS-v2"], tmp_path)
+    (finding,) = doctor_checks._models(["coqui/XTTS-v2"], tmp_path)
     assert finding.verdict == "problem"
     assert finding.fix == "COQUI_TOS_AGREED=1 mesh download coqui/XTTS-v2"
-    assert checks._disk(["coqui/XTTS-v2"], tmp_path).subject == "disk"
+    assert doctor_checks._disk(["coqui/XTTS-v2"], tmp_path).subject == "disk"
 
 
 def test_an_unknown_model_is_refused(mesh):

@@ -2,7 +2,7 @@ import wave
 
 import pytest
 
-from mesh import sound
+from mesh import sound_devices
 from mesh.commands.say import container_of
 from tests.unit.mesh.conftest import SAMPLES
 
@@ -87,17 +87,17 @@ def test_a_file_that_cannot_be_written_is_named(mesh):
 
 def test_without_a_file_it_is_played(mesh, monkeypatch):
     played = []
-    monkeypatch.setattr(sound, "require_player", lambda: None)
+    monkeypatch.setattr(sound_devices, "require_player", lambda: None)
     monkeypatch.setattr(
-        sound, "play_pcm", lambda chunks, rate: played.append((b"".join(chunks), rate))
+        sound_devices, "play_pcm", lambda chunks, rate: played.append((b"".join(chunks), rate))
     )
     assert mesh("say", "Hello").exit_code == 0
     assert played == [(SAMPLES, 24_000)]
 
 
 def test_without_a_player_the_command_that_helps_is_named(mesh, gateway, monkeypatch):
-    monkeypatch.setattr(sound, "_sounddevice", lambda: None)
-    monkeypatch.setattr(sound.shutil, "which", lambda _: None)
+    monkeypatch.setattr(sound_devices, "_sounddevice", lambda: None)
+    monkeypatch.setattr(sound_devices.shutil, "which", lambda _: None)
     result = mesh("say", "Hello")
     assert result.exit_code == 1
     assert "--output" in result.output

@@ -2,7 +2,7 @@ import wave
 
 import pytest
 
-from mesh import sound
+from mesh import sound_devices
 from mesh.connection import Connection
 from mesh.conversation import Conversation
 from shared.core.errors import MeshError, UpstreamUnavailable
@@ -27,8 +27,10 @@ def test_a_file_is_answered_into_a_file(mesh, gateway, question, tmp_path):
 
 def test_a_file_is_answered_aloud(mesh, question, monkeypatch):
     played = []
-    monkeypatch.setattr(sound, "require_player", lambda: None)
-    monkeypatch.setattr(sound, "play_pcm", lambda chunks, rate: played.append((chunks, rate)))
+    monkeypatch.setattr(sound_devices, "require_player", lambda: None)
+    monkeypatch.setattr(
+        sound_devices, "play_pcm", lambda chunks, rate: played.append((chunks, rate))
+    )
     assert mesh("talk", question).exit_code == 0
     assert played == [([SAMPLES], 24_000)]
 
@@ -73,13 +75,13 @@ def test_a_refusal_that_is_no_json_keeps_its_status(gateway):
 
 
 def test_the_microphone_goes_on_until_the_end_of_input(mesh, gateway, monkeypatch, tmp_path):
-    monkeypatch.setattr(sound, "require_recorder", lambda: None)
+    monkeypatch.setattr(sound_devices, "require_recorder", lambda: None)
 
     def record(wait_for_end):
         wait_for_end()
         return b"spoken"
 
-    monkeypatch.setattr(sound, "record_wav", record)
+    monkeypatch.setattr(sound_devices, "record_wav", record)
     result = mesh("talk", "-o", "reply.wav", stdin="\n\n\n\n")
     assert result.exit_code == 0, result.output
     assert gateway.asked == [{"bytes": 6}] * 2
@@ -87,8 +89,8 @@ def test_the_microphone_goes_on_until_the_end_of_input(mesh, gateway, monkeypatc
 
 
 def test_without_a_microphone_the_command_that_helps_is_named(mesh, monkeypatch):
-    monkeypatch.setattr(sound, "_sounddevice", lambda: None)
-    monkeypatch.setattr(sound.shutil, "which", lambda _: None)
+    monkeypatch.setattr(sound_devices, "_sounddevice", lambda: None)
+    monkeypatch.setattr(sound_devices.shutil, "which", lambda _: None)
     result = mesh("talk", "-o", "r.wav")
     assert result.exit_code == 1
     assert "mesh talk question.wav" in result.output

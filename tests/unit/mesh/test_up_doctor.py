@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from mesh import checks, ports, services
-from mesh.child import ServiceSpec
+from mesh import doctor_checks
 from mesh.commands import up
+from mesh.processes import ports, services
+from mesh.processes.child import ServiceSpec
 from shared.core.errors import InvalidRequest
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
@@ -151,7 +152,7 @@ def test_up_says_which_setting_is_wrong(mesh):
 def test_a_second_signal_hurries(tiny_mesh, tmp_path):
     from rich.console import Console
 
-    from mesh.supervisor import Supervisor
+    from mesh.processes.supervisor import Supervisor
 
     supervisor = Supervisor([], folder=tmp_path, logs=tmp_path, tell=lambda *_: None)
     with (tmp_path / "out").open("w") as out:
@@ -196,9 +197,13 @@ def test_the_doctor_finds_missing_models_and_the_command(mesh):
 
 
 def test_a_healthy_machine_is_told_so(mesh, monkeypatch):
-    monkeypatch.setattr(checks, "_models", lambda *_: iter(()))
-    monkeypatch.setattr(checks, "_disk", lambda *_: checks.Finding("disk", "ok", "plenty"))
-    monkeypatch.setattr(checks, "_port", lambda spec: checks.Finding("port", "ok", "free"))
+    monkeypatch.setattr(doctor_checks, "_models", lambda *_: iter(()))
+    monkeypatch.setattr(
+        doctor_checks, "_disk", lambda *_: doctor_checks.Finding("disk", "ok", "plenty")
+    )
+    monkeypatch.setattr(
+        doctor_checks, "_port", lambda spec: doctor_checks.Finding("port", "ok", "free")
+    )
     result = mesh("doctor")
     assert result.exit_code == 0, result.output
     assert "all is well" in result.output
@@ -214,7 +219,7 @@ def test_wrong_settings_come_first(mesh, monkeypatch):
 def test_engines_that_are_unknown_or_not_installed(monkeypatch):
     monkeypatch.setenv("TTS_ENGINES", "hibari,sing")
     monkeypatch.setattr("shared.engines.registry.find_spec", lambda _: None)
-    hibari, sing = checks._engines(services.MEMBERS[0])
+    hibari, sing = doctor_checks._engines(services.MEMBERS[0])
     assert hibari.verdict == sing.verdict == "problem"
     assert "hibari" in hibari.text
     assert ".[hibari]" in hibari.fix
@@ -224,45 +229,45 @@ def test_engines_that_are_unknown_or_not_installed(monkeypatch):
 def test_an_engine_without_wheels_for_this_python_is_said(monkeypatch):
     monkeypatch.setenv("TTS_ENGINES", "nemo")
     monkeypatch.setattr("shared.engines.registry.find_spec", lambda _: None)
-    monkeypatch.setattr(checks.sys, "version_info", (3, 13, 0))
-    (nemo,) = checks._engines(services.MEMBERS[0])
+    monkeypatch.setattr(doctor_checks.sys, "version_info", (3, 13, 0))
+    (nemo,) = doctor_checks._engines(services.MEMBERS[0])
     assert "no wheel for a Python above 3.12" in nemo.text
     assert nemo.fix == "PYTHON=python3.12 scripts/setup_engines.sh"
 
 
 @pytest.mark.parametrize(("version", "verdict"), [((3, 14, 2), "ok"), ((3, 15, 0), "note")])
 def test_a_python_that_is_newer_than_the_tests_is_noted(monkeypatch, version, verdict):
-    monkeypatch.setattr(checks.sys, "version_info", version)
-    assert checks._python().verdict == verdict
+    monkeypatch.setattr(doctor_checks.sys, "version_info", version)
+    assert doctor_checks._python().verdict == verdict
 
 
 def test_a_library_that_the_language_model_needs_is_looked_for(monkeypatch):
-    monkeypatch.setattr(checks, "find_library", lambda name: None)
-    (finding,) = checks._libgomp()
+    monkeypatch.setattr(doctor_checks, "find_library", lambda name: None)
+    (finding,) = doctor_checks._libgomp()
     assert finding.verdict == "problem"
     assert finding.fix == "sudo apt install libgomp1"
     monkeypatch.setenv("LLM_ENGINES", "ollama")
-    assert not list(checks._libgomp())
+    assert not list(doctor_checks._libgomp())
 
 
 def test_ports_of_the_doctor(taken, monkeypatch):
     spec = ServiceSpec("tts", (), taken)
-    monkeypatch.setattr(checks, "is_ready", lambda _: (False, "no answer yet"))
-    finding = checks._port(spec)
+    monkeypatch.setattr(doctor_checks, "is_ready", lambda _: (False, "no answer yet"))
+    finding = doctor_checks._port(spec)
     assert finding.verdict == "problem"
     assert "TTS_PORT" in finding.fix
-    monkeypatch.setattr(checks, "is_ready", lambda _: (False, "kokoro: failed"))
-    assert "kokoro: failed" in checks._port(spec).text
-    monkeypatch.setattr(checks, "is_ready", lambda _: (True, ""))
-    assert checks._port(spec).verdict == "ok"
+    monkeypatch.setattr(doctor_checks, "is_ready", lambda _: (False, "kokoro: failed"))
+    assert "kokoro: failed" in doctor_checks._port(spec).text
+    monkeypatch.setattr(doctor_checks, "is_ready", lambda _: (True, ""))
+    assert doctor_checks._port(spec).verdict == "ok"
 
 
 def test_caches_of_the_doctor(monkeypatch):
-    assert [finding.text for finding in checks._caches()] == ["none", "disk"]
+    assert [finding.text for finding in doctor_checks._caches()] == ["none", "disk"]
     monkeypatch.setenv("CACHE_URL", "tape:")
     monkeypatch.setenv("VOICE_CACHE_URL", "redis://:secret@host/0")
     monkeypatch.setattr("shared.cache.find_spec", lambda name: None if name == "redis" else name)
-    unknown, missing = checks._caches()
+    unknown, missing = doctor_checks._caches()
     assert unknown.verdict == missing.verdict == "problem"
     assert "disk:" in unknown.text
     assert missing.fix.endswith("-m pip install -e '.[cache-redis]'")
@@ -270,8 +275,10 @@ def test_caches_of_the_doctor(monkeypatch):
 
 
 def test_too_little_disk_is_a_problem(monkeypatch, tmp_path):
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: type("U", (), {"free": 1 << 20})())
-    finding = checks._disk(["whisper-base"], tmp_path / "not" / "yet")
+    monkeypatch.setattr(
+        doctor_checks.shutil, "disk_usage", lambda _: type("U", (), {"free": 1 << 20})()
+    )
+    finding = doctor_checks._disk(["whisper-base"], tmp_path / "not" / "yet")
     assert finding.verdict == "problem"
     assert "VOICEMESH_HOME" in finding.fix
 
@@ -281,15 +288,15 @@ def test_a_gpu_is_named(monkeypatch, tmp_path):
     program.write_text("#!/bin/sh\necho 'NVIDIA H200, 143771 MiB'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "H200" in checks._gpu().text
+    assert "H200" in doctor_checks._gpu().text
     program.write_text("#!/bin/sh\nexit 9\n")
-    assert "fails" in checks._gpu().text
+    assert "fails" in doctor_checks._gpu().text
     program.unlink()
-    assert "none found" in checks._gpu().text
+    assert "none found" in doctor_checks._gpu().text
 
 
 def test_an_ollama_that_answers_is_named(gateway, monkeypatch):
     monkeypatch.setenv("LLAMA_ENDPOINT", gateway.url.removeprefix("http://"))
-    assert "answers at" in checks._ollama().text
+    assert "answers at" in doctor_checks._ollama().text
     monkeypatch.setenv("LLAMA_ENDPOINT", "http://127.0.0.1:9")
-    assert "next engine" in checks._ollama().text
+    assert "next engine" in doctor_checks._ollama().text

@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from voice_agent.llm.prompts import system_prompt
 from voice_agent.memory import Conversation
-from voice_agent.prompts import system_prompt
 
 
 def contents(conversation):

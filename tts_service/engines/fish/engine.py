@@ -28,7 +28,7 @@ from tts_service.engines.fish.wav import WavReader
 from tts_service.engines.waveform import WaveformEngine
 from tts_service.sound.trimming import steady
 from tts_service.sound.voice_levels import VoiceLevels
-from tts_service.synthesis.languages import resolve
+from tts_service.text.language_tags import resolve
 from tts_service.text.pieces import is_speakable
 
 _LONGEST_SENTENCE_S = 300.0

@@ -34,7 +34,7 @@ from tts_service.engines.xtts.voice import Latents, conditioning_audio
 from tts_service.sound.loudness import CALIBRATION, gain_for, integrated_lufs
 from tts_service.sound.tempo import stretch
 from tts_service.sound.trimming import steady
-from tts_service.synthesis.languages import base
+from tts_service.text.language_tags import base
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings

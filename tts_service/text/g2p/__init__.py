@@ -10,14 +10,13 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from shared.core.errors import InvalidRequest, NotReady
-from tts_service.text.g2p import (
+from tts_service.text.g2p import espeak, piper
+from tts_service.text.g2p.languages import (
     chinese,
     english,
-    espeak,
     french,
     italian,
     japanese,
-    piper,
     portuguese,
 )
 

@@ -13,19 +13,19 @@ from tts_service.text.normalize.abbreviations import abbreviations
 from tts_service.text.normalize.acronyms import acronyms
 from tts_service.text.normalize.addresses import addresses
 from tts_service.text.normalize.clean import clean
-from tts_service.text.normalize.dates import dates
-from tts_service.text.normalize.fractions import fractions
 from tts_service.text.normalize.locales import Language
 from tts_service.text.normalize.locales import language as _language
-from tts_service.text.normalize.money import money
-from tts_service.text.normalize.numbers import numbers
-from tts_service.text.normalize.ordinals import ordinals
-from tts_service.text.normalize.phones import phones
-from tts_service.text.normalize.ranges import ranges
-from tts_service.text.normalize.roman import roman
+from tts_service.text.normalize.numbers.dates import dates
+from tts_service.text.normalize.numbers.fractions import fractions
+from tts_service.text.normalize.numbers.money import money
+from tts_service.text.normalize.numbers.ordinals import ordinals
+from tts_service.text.normalize.numbers.phones import phones
+from tts_service.text.normalize.numbers.plain import numbers
+from tts_service.text.normalize.numbers.ranges import ranges
+from tts_service.text.normalize.numbers.roman import roman
+from tts_service.text.normalize.numbers.times import times
+from tts_service.text.normalize.numbers.units import units
 from tts_service.text.normalize.symbols import signs, symbols
-from tts_service.text.normalize.times import times
-from tts_service.text.normalize.units import units
 
 _RULES: tuple[Callable[[str, Language], str], ...] = (
     addresses,

@@ -93,13 +93,13 @@ def test_mandarin() -> None:
     ],
 )  # fmt: skip
 def test_mandarin_numbers(value: int, words: str) -> None:
-    from tts_service.text.g2p.chinese import number_words
+    from tts_service.text.g2p.languages.chinese import number_words
 
     assert number_words(value) == words
 
 
 def test_japanese_symbols_need_no_library() -> None:
-    from tts_service.text.g2p.japanese import symbols
+    from tts_service.text.g2p.languages.japanese import symbols
 
     assert symbols(["k", "o", "N", "n", "i", "ch", "i", "w", "a"]) == "konɲiʨiβa"
     assert symbols(["g", "a", "cl", "k", "o", "o", "d", "e", "s", "U"]) == "ɡaʔkoːdesɨ"

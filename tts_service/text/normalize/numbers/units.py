@@ -8,10 +8,10 @@ from functools import cache
 from babel import Locale
 from babel.units import format_unit
 
-from tts_service.text.normalize.gender import gender
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.numbers import pattern, split
-from tts_service.text.normalize.words import cardinal, decimal, digits, minus
+from tts_service.text.normalize.numbers.gender import gender
+from tts_service.text.normalize.numbers.plain import pattern, split
+from tts_service.text.normalize.numbers.spelled_out import cardinal, decimal, digits, minus
 
 _UNITS = {
     "km": "length-kilometer", "m": "length-meter", "cm": "length-centimeter",

@@ -1,4 +1,4 @@
-"""Starts a program that ends when its parent does: ``python tether.py PARENT_PID program args…``.
+"""Start a program that ends when its parent does: ``end_with_parent.py PARENT_PID program args…``.
 
 Linux tells a process about its parent's death when asked to (prctl(2), PR_SET_PDEATHSIG); the
 wish survives execve(2). It is asked for here, in a process of its own, because code between fork

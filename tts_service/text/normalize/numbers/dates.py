@@ -9,7 +9,7 @@ from functools import cache
 from babel.dates import get_month_names
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import cardinal, ordinal, year
+from tts_service.text.normalize.numbers.spelled_out import cardinal, ordinal, year
 
 _ISO = re.compile(r"(?<![\w/-])(\d{4})-(\d{2})-(\d{2})(?![\w/-]|T\d)")
 _NUMERIC = re.compile(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)")

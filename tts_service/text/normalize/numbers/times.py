@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import cardinal
+from tts_service.text.normalize.numbers.spelled_out import cardinal
 
 _CLOCK = re.compile(
     r"(?<![\w:.,/])([01]?\d|2[0-4])(?::([0-5]\d)(?::([0-5]\d))?|[hH]([0-5]\d))(?:\s?(?:h|hs|hrs)\b\.?)?"

@@ -14,10 +14,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from mesh import ports
-from mesh.child import ServiceSpec
-from mesh.services import MEMBERS, Member, configured_models, load_settings, local_services, setting
-from mesh.supervisor import is_ready
+from mesh.processes import ports
+from mesh.processes.child import ServiceSpec
+from mesh.processes.services import (
+    MEMBERS,
+    Member,
+    configured_models,
+    load_settings,
+    local_services,
+    setting,
+)
+from mesh.processes.supervisor import is_ready
 from shared.core.errors import MeshError
 
 Verdict = Literal["ok", "note", "problem"]

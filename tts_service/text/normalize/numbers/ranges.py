@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import year
+from tts_service.text.normalize.numbers.spelled_out import year
 
 _TO = {"en": "to", "es": "a", "fr": "à", "it": "a", "pt": "a"}
 _NUMBER = r"\d+(?:[.,]\d+)*"

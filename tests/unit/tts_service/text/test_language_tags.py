@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.core.errors import InvalidRequest
-from tts_service.synthesis.languages import base, canonical, resolve
+from tts_service.text.language_tags import base, canonical, resolve
 
 SPOKEN = ["en-us", "en-gb", "es", "pt-br", "zh"]
 

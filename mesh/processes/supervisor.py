@@ -1,7 +1,7 @@
 """Keeps several services running: waits until they are ready, restarts them, stops them.
 
 :meth:`Supervisor.run` is one loop in the calling thread (the main one: see
-:class:`mesh.child.Child`); signal handlers only set events.
+:class:`mesh.processes.child.Child`); signal handlers only set events.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import click
 
-from mesh.child import Child, ServiceSpec
+from mesh.processes.child import Child, ServiceSpec
 
 Tone = Literal["info", "good", "bad"]
 Tell = Callable[[str, str, Tone], None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from tts_service.text.g2p.italian_stress import nuclei, plain_letters, stressed_vowel
+from tts_service.text.g2p.languages.italian_stress import nuclei, plain_letters, stressed_vowel
 from tts_service.text.g2p.tokens import is_word, tokens
 from tts_service.text.g2p.vocabulary import fit
 from tts_service.text.word_set import word_set

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mesh.child import ServiceSpec
+from mesh.processes.child import ServiceSpec
 from shared.core.errors import InvalidRequest
 
 _HIGHEST_PORT = 65535

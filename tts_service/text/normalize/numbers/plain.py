@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from tts_service.text.normalize.gender import gender
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import LARGEST, cardinal, decimal, digits, minus, point, year
+from tts_service.text.normalize.numbers.gender import gender
+from tts_service.text.normalize.numbers.spelled_out import (
+    LARGEST,
+    cardinal,
+    decimal,
+    digits,
+    minus,
+    point,
+    year,
+)
 from tts_service.text.word_set import word_set
 
 _NOUN = re.compile(r"[ \u00a0]([^\W\d_]+)(?:[ \u00a0]([^\W\d_]+))?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import cardinal, digits
+from tts_service.text.normalize.numbers.spelled_out import cardinal, digits
 
 _NUMBER = re.compile(
     r"(?<![\w.,/$€£-])(\+\d{1,3}[ .-]?)?(\(\d{1,4}\)[ .-]?)?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tts_service.text.g2p import english
+from tts_service.text.g2p.languages import english
 from tts_service.text.g2p.tokens import plain_punctuation
 from tts_service.text.g2p.vocabulary import SYMBOLS, fit
 

@@ -19,7 +19,7 @@ from typing import IO
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
 TAIL_LINES = 20
-_TETHER = Path(__file__).with_name("tether.py")
+_END_WITH_PARENT = Path(__file__).with_name("end_with_parent.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Child:
         )
         self._log.setFormatter(Formatter("%(message)s"))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_TETHER), str(os.getpid()), *spec.command],
+            [sys.executable, "-I", str(_END_WITH_PARENT), str(os.getpid()), *spec.command],
             cwd=folder,
             env={**os.environ, **spec.environment},
             stdin=subprocess.DEVNULL,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mesh.child import Child, ServiceSpec
-from mesh.supervisor import Pace, StartFailed, Supervisor, is_ready
+from mesh.processes.child import Child, ServiceSpec
+from mesh.processes.supervisor import Pace, StartFailed, Supervisor, is_ready
 
 QUICK = Pace(
     tick=0.02, probe=0.05, probe_ready=0.1, first_delay=0.1, longest_delay=0.4, grace=5, reminder=9
@@ -253,7 +253,7 @@ def test_workers_of_a_killed_master_do_not_stay(tmp_path):
 
 
 def test_logs_begin_a_new_file_when_they_are_long(tmp_path, monkeypatch):
-    monkeypatch.setattr("mesh.child.LOG_BYTES", 500)
+    monkeypatch.setattr("mesh.processes.child.LOG_BYTES", 500)
     program = "for n in range(30): print('line', n, 'é' * 20)"
     child = Child(python("tts", program), tmp_path, tmp_path / "log", lambda _: None)
     assert wait_for(lambda: child.status() is not None)
@@ -265,8 +265,8 @@ def test_logs_begin_a_new_file_when_they_are_long(tmp_path, monkeypatch):
 
 SUPERVISE = """
 import sys, pathlib
-from mesh.child import ServiceSpec
-from mesh.supervisor import Supervisor
+from mesh.processes.child import ServiceSpec
+from mesh.processes.supervisor import Supervisor
 folder = pathlib.Path(sys.argv[1])
 program = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 spec = ServiceSpec("sleeper", (sys.executable, "-c", program), ready_path="")
@@ -287,9 +287,9 @@ def test_services_end_when_the_supervisor_is_killed(tmp_path):
 
 
 def test_a_program_is_not_started_for_a_parent_that_is_gone(tmp_path):
-    tether = Path(__file__).parents[3] / "mesh" / "tether.py"
+    end_with_parent = Path(__file__).parents[4] / "mesh" / "processes" / "end_with_parent.py"
     done = subprocess.run(
-        [sys.executable, str(tether), "1", "touch", str(tmp_path / "started")],
+        [sys.executable, str(end_with_parent), "1", "touch", str(tmp_path / "started")],
         capture_output=True,
         text=True,
         check=False,

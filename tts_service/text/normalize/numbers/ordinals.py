@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tts_service.text.normalize.gender import gender
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import ordinal
+from tts_service.text.normalize.numbers.gender import gender
+from tts_service.text.normalize.numbers.spelled_out import ordinal
 
 _PATTERNS = {
     "en": re.compile(r"(?<![\w.,])(\d{1,4})(st|nd|rd|th)\b", re.IGNORECASE),

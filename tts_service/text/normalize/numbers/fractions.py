@@ -7,7 +7,7 @@ import unicodedata
 from fractions import Fraction
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import cardinal, ordinal
+from tts_service.text.normalize.numbers.spelled_out import cardinal, ordinal
 
 _CHARACTERS = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅒"
 _CHARACTER = re.compile(rf"(?:(\d+) ?)?([{_CHARACTERS}])")

@@ -8,8 +8,8 @@ from functools import cache
 from babel.numbers import get_currency_name
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.numbers import pattern, split
-from tts_service.text.normalize.words import LARGEST, cardinal, decimal
+from tts_service.text.normalize.numbers.plain import pattern, split
+from tts_service.text.normalize.numbers.spelled_out import LARGEST, cardinal, decimal
 
 _SIGNS = {"R$": "BRL", "US$": "USD", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _CODES = "USD|EUR|GBP|BRL|JPY|INR|CHF|MXN|ARS|COP|CLP|PEN|UYU|CNY|CAD|AUD"

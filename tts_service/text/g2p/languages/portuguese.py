@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tts_service.text.g2p.portuguese_stress import VOWELS, stressed, syllabic
+from tts_service.text.g2p.languages.portuguese_stress import VOWELS, stressed, syllabic
 from tts_service.text.g2p.tokens import is_word, tokens
 from tts_service.text.g2p.vocabulary import fit
 from tts_service.text.word_set import word_set

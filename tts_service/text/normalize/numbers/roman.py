@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from tts_service.text.normalize.locales import Language
-from tts_service.text.normalize.words import cardinal, ordinal
+from tts_service.text.normalize.numbers.spelled_out import cardinal, ordinal
 
 _UNITS = r"(?:IX|IV|V?I{1,3}|V)"
 _NUMERAL = rf"(?:(?:XC|XL|LX{{0,3}}|X{{1,3}}){_UNITS}?|{_UNITS})"

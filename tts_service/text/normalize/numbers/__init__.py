@@ -1,0 +1,1 @@
+"""Everything written in figures, as words: one module per kind."""
