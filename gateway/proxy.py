@@ -13,7 +13,7 @@ import urllib3
 from flask import Request, Response
 
 from shared.core.errors import UpstreamUnavailable
-from shared.core.streaming import closing_after, prime
+from shared.core.streaming import prime
 from shared.http.client.pool import UpstreamPool
 
 SMALL_BODY = 1 << 20
@@ -84,10 +84,9 @@ def forward(pool: UpstreamPool, request: Request) -> Response:
         upstream = pool.request(
             request.method, request.path, headers=headers, params=query, body=body
         )
-    pieces = closing_after(read_as_it_comes(upstream), upstream.close)
     answer = Response(
         # The first piece is awaited: a service that dies before it is an error with a status.
-        prime(pieces),
+        prime(read_as_it_comes(upstream), upstream.close),
         status=upstream.status_code,
         direct_passthrough=True,
     )

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from shared.audio.wav import wav_header
 from shared.core.errors import InvalidRequest, MeshError, NotReady
-from shared.core.streaming import close_quietly, closing_after
+from shared.core.streaming import ClosingIterator, close_quietly
 from shared.engines.host import EngineHost
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import query_and_form
@@ -123,7 +123,8 @@ def _streamed(events: Iterator[Event], begins: AudioBegins, heard: Heard | None)
             if isinstance(event, Audio) and len(event.samples):
                 yield np.asarray(event.samples, "<i2").tobytes()
 
-    response = Response(closing_after(body(), lambda: close_quietly(events)), mimetype="audio/wav")
+    pieces = ClosingIterator(body(), lambda: close_quietly(events))
+    response = Response(pieces, mimetype="audio/wav", direct_passthrough=True)
     response.headers["X-Engine"] = begins.engine
     response.headers["X-Voice"] = begins.voice
     response.headers["X-Sample-Rate"] = str(begins.format.sample_rate)

@@ -7,6 +7,7 @@ whose header is exact. Both go through FFmpeg (PyAV), except wav and pcm, which 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -17,6 +18,7 @@ import numpy as np
 from shared.audio.pcm import AudioFormat, Pcm16
 from shared.audio.samples import resampled_pcm
 from shared.audio.wav import wav_header
+from shared.core.streaming import close_quietly
 
 Container = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -103,13 +105,14 @@ def encode_stream(
     try:
         first = next(chunks, None)
         if container == "wav":
-            yield from _wav_stream(first, chunks, fmt)
+            yield wav_header(fmt, 0) if first is None else wav_header(fmt, None) + _bytes(first)
+            for chunk in chunks:
+                yield _bytes(chunk)
         else:
-            yield from _encoded(_chain(first, chunks), fmt, container, _Sink())
+            whole = chunks if first is None else itertools.chain((first,), chunks)
+            yield from _encoded(whole, fmt, container, _Sink())
     finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
+        close_quietly(chunks)
 
 
 def encode(pcm: Pcm16, fmt: AudioFormat, container: Container) -> bytes:
@@ -179,26 +182,11 @@ def _encoded(
         yield ready
 
 
-def _wav_stream(first: Pcm16 | None, chunks: Iterator[Pcm16], fmt: AudioFormat) -> Iterator[bytes]:
-    if first is None:
-        yield wav_header(fmt, 0)
-        return
-    yield wav_header(fmt, None) + _bytes(first)
-    for chunk in chunks:
-        yield _bytes(chunk)
-
-
 def _nearest_rate(wanted: int, rates: tuple[int, ...]) -> int:
     """The lowest known rate that keeps the whole band, else the highest there is."""
     if not rates or wanted in rates:
         return wanted
     return min((rate for rate in rates if rate > wanted), default=rates[-1])
-
-
-def _chain(first: Pcm16 | None, rest: Iterator[Pcm16]) -> Iterator[Pcm16]:
-    if first is not None:
-        yield first
-        yield from rest
 
 
 def _bytes(samples: Pcm16) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -15,64 +16,63 @@ def close_quietly(iterator: object) -> None:
         close()
 
 
-def prime(iterator: Iterator[T]) -> Iterator[T]:
-    """Pull the first item now, so that a failure raises here and not inside a started response.
+def prime(source: Iterator[T], cleanup: Callable[[], None] | None = None) -> ClosingIterator[T]:
+    """Pull the first item of ``source`` now, so that a failure raises here.
 
-    Returns an iterator over all items, the first included. Closing it closes the source, also
-    when it is closed before its first item was taken. An empty source stays empty.
+    Args:
+        source: a generator or another iterator; an empty one stays empty.
+        cleanup: run once at the end; see :class:`ClosingIterator`.
+
+    Returns:
+        An iterator over all items, the first included.
     """
-    try:
-        first = next(iterator)
-    except StopIteration:
-        close_quietly(iterator)
-        return iter(())
-    except BaseException:
-        close_quietly(iterator)
-        raise
-    return _Primed(first, iterator)
+    items = ClosingIterator(source, cleanup)
+    items.pull_first()
+    return items
 
 
-class _Primed(Iterator[T]):
-    """A generator would not run its ``finally`` when closed unstarted; this closes the source."""
+class ClosingIterator(Iterator[T]):
+    """An iterator over ``source`` that cleans up exactly once, however it ends.
 
-    def __init__(self, first: T, rest: Iterator[T]) -> None:
-        self._pending: list[T] = [first]
-        self._rest = rest
-
-    def __next__(self) -> T:
-        if self._pending:
-            return self._pending.pop()
-        return next(self._rest)
-
-    def close(self) -> None:
-        self._pending.clear()
-        close_quietly(self._rest)
-
-
-class closing_after(Iterator[T]):  # noqa: N801 - reads as a verb where it is used
-    """Iterate ``source``; run ``cleanup`` exactly once: at its end, its error or an early close.
-
-    Unlike a generator's ``finally`` this also runs when the iterator is closed before the first
-    item, which is what a WSGI server does when the client has already gone.
+    At the end of ``source``, after its error, or on an early :meth:`close`, the source is closed
+    and ``cleanup`` runs. A generator's ``finally`` does not run when the generator is closed before
+    its first item, which is what a WSGI server does when the client has already gone; this does.
     """
 
-    def __init__(self, source: Iterator[T], cleanup: Callable[[], None]) -> None:
+    def __init__(self, source: Iterator[T], cleanup: Callable[[], None] | None = None) -> None:
         self._source = source
-        self._cleanup: Callable[[], None] | None = cleanup
+        self._cleanup = cleanup
+        self._first: list[T] = []
+
+    def pull_first(self) -> None:
+        """Pull the first item now; it is still the first one that the iterator gives.
+
+        Raises:
+            Exception: what ``source`` raises; everything is cleaned up by then.
+        """
+        with contextlib.suppress(StopIteration):
+            self._first.append(next(self))
 
     def __next__(self) -> T:
+        if self._first:
+            return self._first.pop()
         try:
-            return next(self._source)
+            return self._pull()
         except BaseException:
-            self._finish()
+            self.close()
             raise
 
     def close(self) -> None:
-        """Close the source, then clean up."""
+        """Close the source, then clean up; safe to call twice."""
+        self._first.clear()
         try:
             close_quietly(self._source)
         finally:
             self._finish()
+
+    def _pull(self) -> T:
+        """Return the next item of the source; subclasses may measure it."""
+        return next(self._source)
 
     def _finish(self) -> None:
         cleanup, self._cleanup = self._cleanup, None

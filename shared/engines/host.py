@@ -153,6 +153,17 @@ class EngineHost(Generic[E]):
             raise NotReady(f"no engine is ready ({reasons})", details={"engines": self.status()})
         return ready
 
+    def engine(self, name: str) -> E:
+        """Return the engine called ``name``.
+
+        Raises:
+            NotReady: it is not ready, or not any more.
+        """
+        for engine in self.engines():
+            if engine.spec.name == name:
+                return engine
+        raise NotReady(f"engine '{name}' is not ready", details={"engines": self.status()})
+
     def lease(self, engine: E) -> Lease:
         """Wait for the right to use ``engine``; hold it until the answer's last byte is made.
 
@@ -163,10 +174,6 @@ class EngineHost(Generic[E]):
             if slot.engine is engine and slot.admission is not None:
                 return slot.admission.acquire()
         raise NotReady(f"engine '{engine.spec.name}' is not loaded")
-
-    def slot(self, engine: E) -> Lease:
-        """:meth:`lease` as it reads in a ``with`` statement."""
-        return self.lease(engine)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -49,7 +49,7 @@ def openai_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
             segment_times=timed,
         )
         with ExitStack() as stack:
-            source = stack.enter_context(recording(spool_bytes))
+            source = stack.enter_context(recording(spool_bytes, outlives_view=bool(fields.stream)))
             job = Job(source, options, fields.model, declared_format())
             if fields.stream:
                 progress = service.start(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,16 +23,25 @@ _COPY = 1 << 16
 
 
 @contextmanager
-def recording(spool_bytes: int) -> Iterator[BinaryIO]:
-    """The uploaded recording as a seekable file; in memory up to ``spool_bytes``.
+def recording(spool_bytes: int, *, outlives_view: bool = False) -> Iterator[BinaryIO]:
+    """Open the uploaded recording as a seekable file.
+
+    Args:
+        spool_bytes: size up to which a copy is held in memory.
+        outlives_view: the file is read after the view has returned. Flask closes the file of a
+            multipart field then, so that it is copied.
 
     Raises:
-        InvalidRequest: there is none.
+        InvalidRequest: there is no recording.
     """
     upload = _field()
+    if upload is not None and not outlives_view:
+        size = upload.stream.seek(0, os.SEEK_END)
+        UPLOAD_BYTES.labels(route=str(request.url_rule)).observe(size)
+        upload.stream.seek(0)
+        yield cast(BinaryIO, upload.stream)
+        return
     with SpooledTemporaryFile(spool_bytes) as spool:
-        # A copy of our own: Flask closes an upload when the view returns, and a streamed answer
-        # still reads it then.
         shutil.copyfileobj(upload.stream if upload is not None else request.stream, spool, _COPY)
         size = spool.tell()
         if upload is None and size == 0:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from shared.wire.speech import SpeechRequest, SynthesizeRequest, VoiceRequest
 from tts_service.engines.base import Reference
-from tts_service.synthesis.service import SpeechJob
+from tts_service.synthesis.job import SpeechJob
 
 _CONTROL = frozenset({"stream"})
 """Extra fields that steer the answer, not the voice."""

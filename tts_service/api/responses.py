@@ -1,4 +1,15 @@
-"""A PcmStream as an HTTP answer: streamed, whole, or as server-sent events."""
+"""Turn a :class:`PcmStream` into an HTTP response: streamed, whole, or server-sent events.
+
+A chunk of a streamed answer passes six iterators between its engine and the socket, each for one
+reason:
+
+1. :class:`MeteredSpeech` measures the engine and returns its lease.
+2. :class:`SpeechChain` goes on with the next engine where one fails.
+3. ``ResultCache.record`` keeps the answer, where the result cache is on.
+4. :func:`encode_stream` encodes the container.
+5. :func:`prime` starts the work before the status line, and closes the stream at the end.
+6. The middleware notes how the answer ended.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +23,7 @@ from flask import Response
 from shared.audio.encode import MIME, Container, encode, encode_stream
 from shared.audio.pcm import Pcm16, PcmStream
 from shared.core.errors import MeshError
-from shared.core.streaming import closing_after, prime
+from shared.core.streaming import prime
 from shared.http.server.faults import as_mesh_error
 
 _CHARS_PER_TOKEN = 4
@@ -20,20 +31,16 @@ _CHARS_PER_TOKEN = 4
 
 
 def streamed(stream: PcmStream, container: Container) -> Response:
-    """Bytes as the audio is made, chunked. A failure on the way drops the connection, so that a
-    truncated answer never looks whole."""
+    """Return a chunked response whose bytes are sent as the audio is made.
+
+    A failure on the way drops the connection, so that a truncated answer does not look whole.
+    """
     encoded = encode_stream(iter(stream.chunks), stream.format, container)
-    body = closing_after(encoded, stream.close)
-    response = Response(_first_now(body), mimetype=None, content_type=MIME[container])
-    response.headers.update(stream.headers)
-    # A proxy that collects the answer before passing it on would undo the streaming.
-    response.headers["X-Accel-Buffering"] = "no"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _streamed(encoded, stream, MIME[container])
 
 
 def whole(stream: PcmStream, container: Container) -> Response:
-    """The finished file with exact lengths."""
+    """Return a response with the finished file and its exact length."""
     pcm = collect(stream)
     response = Response(encode(pcm, stream.format, container), content_type=MIME[container])
     response.headers.update(stream.headers)
@@ -43,30 +50,35 @@ def whole(stream: PcmStream, container: Container) -> Response:
 
 
 def events(stream: PcmStream, container: Container, text: str) -> Response:
-    """OpenAI's ``speech.audio.delta`` and ``speech.audio.done`` events.
+    """Return a response of OpenAI's ``speech.audio.delta`` and ``speech.audio.done`` events.
 
     A failure on the way is an event with an ``error`` object, which the client library raises.
     """
     encoded = encode_stream(iter(stream.chunks), stream.format, container)
-    body = closing_after(_events(encoded, stream, text), stream.close)
-    response = Response(_first_now(body), content_type="text/event-stream; charset=utf-8")
-    response.headers.update(stream.headers)
-    response.headers["X-Accel-Buffering"] = "no"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _streamed(_events(encoded, stream, text), stream, "text/event-stream; charset=utf-8")
 
 
 def collect(stream: PcmStream) -> Pcm16:
-    """All samples of ``stream``, which is closed afterwards."""
+    """Return all samples of ``stream``, and close it."""
     try:
         return np.concatenate(list(stream.chunks))
     finally:
         stream.close()
 
 
-def _first_now(body: Iterator[bytes]) -> Iterator[bytes]:
-    """Encoding begins before the status line is sent: what fails at once is an error answer."""
-    return prime(body)
+def _streamed(body: Iterator[bytes], stream: PcmStream, content_type: str) -> Response:
+    response = Response(
+        # Encoding begins before the status line is sent: an early failure is an error response.
+        prime(body, stream.close),
+        content_type=content_type,
+        # Werkzeug would put two more iterators around the body.
+        direct_passthrough=True,
+    )
+    response.headers.update(stream.headers)
+    # A proxy that collects the answer before passing it on would undo the streaming.
+    response.headers["X-Accel-Buffering"] = "no"
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _events(encoded: Iterator[bytes], stream: PcmStream, text: str) -> Iterator[bytes]:

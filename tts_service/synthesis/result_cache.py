@@ -22,10 +22,10 @@ from shared.audio.encode import encode
 from shared.audio.pcm import AudioFormat, Pcm16, PcmStream
 from shared.cache.base import Cache, cache_key
 from shared.core.metrics import CACHE_EVENTS
-from shared.core.streaming import close_quietly, prime
+from shared.core.streaming import close_quietly
 from tts_service.engines.base import Piece, Reference, TtsEngine
-from tts_service.synthesis.choice import Choice
-from tts_service.synthesis.metering import metered
+from tts_service.synthesis.metering import MeteredSpeech
+from tts_service.synthesis.voice_choice import Choice
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class ResultCache:
             rate = int(facts["sample_rate"])
             stream = PcmStream(AudioFormat(rate), iter(()), str(facts["engine"]), facts["headers"])
             # The engine's own figures must not look better than it is.
-            stream.chunks = prime(metered(_decoded(flac), "cache", rate, started))
+            stream.chunks = MeteredSpeech(_decoded(flac), "cache", rate, started)
         except (ValueError, KeyError, TypeError, av.FFmpegError) as error:
             log.warning("a remembered answer is damaged", extra={"error": type(error).__name__})
             self._count("error")

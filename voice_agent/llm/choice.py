@@ -9,7 +9,7 @@ from typing import Protocol
 
 from shared.core.errors import EngineFailure, MeshError, NotReady
 from shared.core.metrics import FALLBACKS
-from shared.core.streaming import close_quietly, closing_after
+from shared.core.streaming import ClosingIterator, close_quietly
 from shared.engines.fallback import SkippedEngine
 from shared.engines.host import EngineHost
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
@@ -33,7 +33,7 @@ class Reply:
     """A reply being made; close it to stop generation and free the engine's place."""
 
     engine: str
-    pieces: closing_after[str]
+    pieces: ClosingIterator[str]
     skipped: list[SkippedEngine]
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ def _opened(
     messages: Sequence[Message],
     options: ReplyOptions,
     listener: Listener,
-) -> closing_after[str]:
+) -> ClosingIterator[str]:
     """An engine's pieces from the first on, once they hold something to speak."""
     lease = host.lease(engine)
     pieces: Iterator[str] = iter(())
@@ -108,7 +108,7 @@ def _opened(
         finally:
             lease.release()
 
-    return closing_after(itertools.chain(held, pieces), cleanup)
+    return ClosingIterator(itertools.chain(held, pieces), cleanup)
 
 
 def _up_to_a_clause(pieces: Iterator[str], listener: Listener) -> list[str]:

@@ -21,7 +21,7 @@ from shared.core.cancellation import client_is_gone, watching
 from shared.core.errors import MeshError, Overloaded
 from shared.core.log import accept_request_id, request_id
 from shared.core.metrics import REQUEST_SECONDS, REQUESTS, STREAMS, STREAMS_ABORTED
-from shared.core.streaming import closing_after
+from shared.core.streaming import ClosingIterator, close_quietly
 from shared.http.server.faults import OUTCOME, ROUTE, retry_after_header
 
 log = logging.getLogger("access")
@@ -90,7 +90,7 @@ class Middleware:
         if counted and seen["streamed"]:
             STREAMS.labels(kind="http").inc()
             context.callback(STREAMS.labels(kind="http").dec)
-        return closing_after(_noting_abort(iter(body), body, environ, seen), finish)
+        return _ObservedBody(body, environ, seen, finish)
 
     def _account(
         self, environ: dict[str, Any], seen: dict[str, Any], started: float, outcome: str
@@ -127,31 +127,50 @@ def has_closed(connection: socket.socket) -> bool:
         return True
 
 
-class _noting_abort:  # noqa: N801 - an iterator adapter, lower case like its peers in itertools
-    """Marks the outcome of an answer that failed, or was closed, before its end."""
+class _ObservedBody(ClosingIterator[bytes]):
+    """The body of an answer that notes in ``environ`` whether it failed or was cut short.
+
+    Args:
+        body: what the application returned.
+        environ: of the request; :data:`OUTCOME` is set here.
+        seen: what :class:`Middleware` learned from the status line and headers.
+        finish: run once, after the body has ended.
+    """
 
     def __init__(
-        self, chunks: Any, body: Any, environ: dict[str, Any], seen: dict[str, Any]
+        self,
+        body: Iterable[bytes],
+        environ: dict[str, Any],
+        seen: dict[str, Any],
+        finish: Callable[[], None],
     ) -> None:
-        self._seen = seen
-        self._chunks = chunks
+        super().__init__(iter(body), finish)
         self._body = body
+        self._seen = seen
         self._environ = environ
         self._ended = False
-        self._began = False
+        self._begun = False
 
-    def __iter__(self) -> _noting_abort:
-        return self
+    def close(self) -> None:
+        """Close the application's body, which may be another object than its iterator."""
+        if not self._ended and self._environ.get("REQUEST_METHOD") != "HEAD":
+            self._note_departure()
+        # Werkzeug runs its callbacks at every call of close().
+        body, self._body = self._body, ()
+        try:
+            close_quietly(body)
+        finally:
+            super().close()
 
-    def __next__(self) -> bytes:
+    def _pull(self) -> bytes:
         # A client may close at once when it has the bytes that Content-Length promised.
-        if self._began and self._seen["streamed"] and client_is_gone():
-            # As a failed write would say, one chunk earlier: nothing more is made for nobody.
+        if self._begun and self._seen["streamed"] and client_is_gone():
+            # As a failed write would say, one chunk earlier: no more work for a closed connection.
             self._note_departure()
             raise BrokenPipeError(errno.EPIPE, "the client has left")
-        self._began = True
+        self._begun = True
         try:
-            return bytes(next(self._chunks))
+            return bytes(super()._pull())
         except StopIteration:
             self._ended = True
             raise
@@ -166,13 +185,6 @@ class _noting_abort:  # noqa: N801 - an iterator adapter, lower case like its pe
         self._ended = True
         self._environ[OUTCOME] = "client_closed"
         STREAMS_ABORTED.labels(kind="http", reason="client_closed").inc()
-
-    def close(self) -> None:
-        if not self._ended and self._environ.get("REQUEST_METHOD") != "HEAD":
-            self._note_departure()
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
 
 
 def _refusal(start_response: StartResponse) -> list[bytes]:

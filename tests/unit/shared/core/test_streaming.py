@@ -1,9 +1,9 @@
-"""prime(), closing_after: errors early, closing always."""
+"""prime(), ClosingIterator: errors early, closing always."""
 
 import pytest
 
 from shared.audio.pcm import AudioFormat
-from shared.core.streaming import closing_after, prime
+from shared.core.streaming import ClosingIterator, prime
 
 
 class Source:
@@ -47,7 +47,7 @@ def test_a_primed_stream_closed_before_its_first_item_closes_the_source():
 @pytest.mark.parametrize("fault", [None, RuntimeError("x")])
 def test_cleanup_runs_once_at_the_end_or_the_error(fault):
     ran = []
-    wrapped = closing_after(Source([1], fault), lambda: ran.append(1))
+    wrapped = ClosingIterator(Source([1], fault), lambda: ran.append(1))
     assert next(wrapped) == 1
     with pytest.raises(RuntimeError if fault else StopIteration):
         next(wrapped)
@@ -57,7 +57,7 @@ def test_cleanup_runs_once_at_the_end_or_the_error(fault):
 
 def test_cleanup_runs_when_closed_unstarted():
     ran, source = [], Source([1])
-    closing_after(source, lambda: ran.append(1)).close()
+    ClosingIterator(source, lambda: ran.append(1)).close()
     assert ran == [1]
     assert source.closed == 1
 

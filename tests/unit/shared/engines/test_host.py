@@ -138,7 +138,7 @@ def test_a_lease_respects_the_engine_concurrency():
     engine = FakeEngine("a")
     host = host_of(engine, queue_limit=0)
     assert host.wait_settled(5)
-    with host.slot(engine), pytest.raises(Overloaded):
+    with host.lease(engine), pytest.raises(Overloaded):
         host.lease(engine)
     host.lease(engine).release()
     with pytest.raises(NotReady):

@@ -116,7 +116,7 @@ def test_a_client_that_leaves_frees_its_place(make_app: AppFactory, connect: Con
     def wait_for_a_place() -> None:
         while not admitted.is_set():
             try:
-                with service.host.slot(engine):
+                with service.host.lease(engine):
                     admitted.set()
             except Exception:
                 admitted.wait(0.02)

@@ -25,7 +25,7 @@ from tests.engine_faults import ENGINE_FAULTS
 from tests.unit.tts_service.conftest import AppFactory, dominant_hz, samples_of, service_of
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.fake import FakeEngine, pitch_of
-from tts_service.synthesis.service import SpeechJob
+from tts_service.synthesis.job import SpeechJob
 
 TEXT = "The first sentence. The second sentence. The third sentence."
 SENTENCES = ["The first sentence.", "The second sentence.", "The third sentence."]

@@ -18,8 +18,9 @@ from tests.unit.tts_service.conftest import AppFactory, service_of
 from tts_service.engines.base import Reference
 from tts_service.engines.fake import FakeEngine
 from tts_service.synthesis import result_cache
+from tts_service.synthesis.job import SpeechJob
 from tts_service.synthesis.result_cache import ResultCache
-from tts_service.synthesis.service import SpeechJob, SpeechService
+from tts_service.synthesis.service import SpeechService
 
 MEMORY = {"cache_url": "memory:"}
 

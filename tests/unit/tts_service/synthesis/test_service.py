@@ -19,7 +19,7 @@ from shared.core.errors import (
 from tests.unit.tts_service.conftest import AppFactory, dominant_hz, service_of
 from tts_service.engines.base import Reference
 from tts_service.engines.fake import FakeEngine, pitch_of
-from tts_service.synthesis.service import SpeechJob
+from tts_service.synthesis.job import SpeechJob
 
 
 def read(stream: PcmStream) -> np.ndarray:

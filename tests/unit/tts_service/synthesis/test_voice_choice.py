@@ -5,7 +5,7 @@ import pytest
 from shared.core.errors import InvalidRequest, UnknownVoice
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender
-from tts_service.synthesis.choice import Choice, ReadyEngine, VoiceQuery, choose
+from tts_service.synthesis.voice_choice import Choice, ReadyEngine, VoiceQuery, choose
 
 
 def candidate(name: str, *voices: tuple[str, str, Gender], cloning: str = "none") -> ReadyEngine:
@@ -31,11 +31,11 @@ BIG = candidate(
     ("am_echo", "en-us", "male"),
     cloning="matching",
 )
-OFFERS = [SMALL, BIG]
+CANDIDATES = [SMALL, BIG]
 
 
 def chosen(query: VoiceQuery) -> list[tuple[str, str, str]]:
-    return [(c.engine, c.voice.id, c.language) for c in choose(query, OFFERS)]
+    return [(c.engine, c.voice.id, c.language) for c in choose(query, CANDIDATES)]
 
 
 @pytest.mark.parametrize(
@@ -82,25 +82,25 @@ def test_the_accent_asked_for_goes_before_the_order_of_engines() -> None:
 
 def test_unknown_voice_lists_what_there_is() -> None:
     with pytest.raises(UnknownVoice) as caught:
-        choose(VoiceQuery("en", voice="nobody"), OFFERS)
+        choose(VoiceQuery("en", voice="nobody"), CANDIDATES)
     assert {"heart", "ef_dora", "alloy"} <= set(caught.value.details["available"])
 
 
 def test_a_voice_of_another_engine_than_the_model_asked_for_is_unknown() -> None:
     with pytest.raises(UnknownVoice):
-        choose(VoiceQuery("en", voice="ef_dora", engine="small"), OFFERS)
+        choose(VoiceQuery("en", voice="ef_dora", engine="small"), CANDIDATES)
 
 
 def test_unknown_language_lists_what_is_spoken() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        choose(VoiceQuery("en", language="de"), OFFERS)
+        choose(VoiceQuery("en", language="de"), CANDIDATES)
     assert caught.value.details["available"] == ["en-gb", "en-us", "es"]
     assert caught.value.code == "unknown_language"
 
 
 def test_a_voice_that_does_not_speak_the_language_names_those_that_do() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        choose(VoiceQuery("en", voice="heart", language="es"), OFFERS)
+        choose(VoiceQuery("en", voice="heart", language="es"), CANDIDATES)
     assert caught.value.details["voices"] == ["ef_dora", "em_alex"]
     assert caught.value.code == "voice_language_mismatch"
 
