@@ -20,10 +20,9 @@ from shared.engines.host import EngineHost
 from shared.wire.speech import Model
 from shared.wire.transcription import Transcript, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, SttEngine
-from stt_service.recognition.choice import EngineQuery
+from stt_service.recognition.engine_choice import EngineChooser, EngineQuery
 from stt_service.recognition.language_names import tag_of
 from stt_service.recognition.progress import Progress
-from stt_service.recognition.selection import EngineSelection
 
 T = TypeVar("T")
 
@@ -67,7 +66,7 @@ class TranscriptionService:
         max_audio_seconds: float,
     ) -> None:
         self._host = host
-        self._selection = EngineSelection(host, built)
+        self._chooser = EngineChooser(host, built)
         self._max_seconds = max_audio_seconds
 
     def start(self, job: Job) -> Progress:
@@ -146,10 +145,10 @@ class TranscriptionService:
         """What ``work`` makes with the first engine that does not fail, and ``X-Fallback``."""
         options = replace(job.options, language=tag_of(job.options.language))
         query = EngineQuery(
-            options.language, options.task, self._selection.engine_of_model(job.model)
+            options.language, options.task, self._chooser.engine_of_model(job.model)
         )
-        first, *others = self._selection.candidates(query)
-        skipped = SkippedEngines(self._selection.skipped(first, query))
+        first, *others = self._chooser.candidates(query)
+        skipped = SkippedEngines(self._chooser.skipped(first, query))
         engine = first
         falls_back: tuple[type[MeshError], ...] = FALLS_BACK
         for following in others:

@@ -1,4 +1,4 @@
-"""The common part of engines that make their own sound: pieces joined into one stream."""
+"""Base class of engines that join the utterances of a text into one stream."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from tts_service.sound.tempo import share_speed
 
 
 class UtteranceEngine(TtsEngine):
-    """Joins the utterances of :meth:`_utterances` into one stream of steady loudness."""
+    """Joins the utterances of :meth:`_utterances`, at one gain, with pauses between them."""
 
     native_speed: tuple[float, float] = (0.5, 1.5)
-    """Speeds that the model itself keeps well; what lies beyond is stretched."""
+    """Speeds that the model itself does well; beyond them the audio is time-stretched."""
     split_pause_s = 0.05
-    """Between the parts of a piece that was too long for the model; cut at a mark or a space."""
+    """Pause between the parts of a piece that was too long for the model, seconds at speed 1."""
 
     @abstractmethod
     def _utterances(
         self, text: str, request: SynthesisRequest, speed: float, factor: float
     ) -> Generator[Iterable[Float32], None, None]:
-        """What the model makes of ``text``, one per run, at ``spec.sample_rate``.
+        """Yield the model's utterances of ``text``, one per run, at ``spec.sample_rate``.
 
-        Each is without the silence around it, faded at both ends, in one or several chunks. A text
-        without anything to say yields nothing.
+        Each is trimmed and faded at both ends, in one or several chunks. A text with nothing to
+        say yields nothing.
 
         Args:
-            text: a piece.
-            request: the whole.
+            text: one piece of the request.
+            request: the whole request.
             speed: for the model, within :attr:`native_speed`.
-            factor: by which what the model made is to be sped up besides.
+            factor: time-stretching factor for the model's audio.
         """
 
     @abstractmethod
     def _gain(self, request: SynthesisRequest) -> float:
-        """The static factor that brings the request's voice to the target loudness."""
+        """Return the factor that brings the request's voice to the target loudness."""
 
     def synthesize(self, request: SynthesisRequest) -> PcmStream:
         """See :meth:`TtsEngine.synthesize`."""

@@ -1,4 +1,4 @@
-"""The common part of engines whose model turns one stretch of text into one whole waveform."""
+"""Base class of engines whose model turns one stretch of text into one whole waveform."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from shared.audio.pcm import Float32
 from shared.core.errors import EngineFailure
 from tts_service.engines.base import SynthesisRequest
 from tts_service.engines.utterances import UtteranceEngine
-from tts_service.sound.joins import fade, trim
+from tts_service.sound.joins import fade
 from tts_service.sound.tempo import stretch
+from tts_service.sound.trimming import trim
 
 
 class WaveformEngine(UtteranceEngine):
-    """Makes utterances of the waveforms of :meth:`_render`: trimmed, stretched, without clicks."""
+    """Trims, stretches and fades the waveforms of :meth:`_render`."""
 
     @abstractmethod
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
-        """Waveforms of ``text`` at ``spec.sample_rate``, one per run of the model.
+        """Yield waveforms of ``text`` at ``spec.sample_rate``, one per run of the model.
 
-        ``speed`` lies within :attr:`native_speed` (``request.speed`` may not). A
-        text without anything to say yields nothing.
+        ``speed`` lies within :attr:`native_speed`; ``request.speed`` may not. A text with nothing
+        to say yields nothing.
         """
 
     def _utterances(
@@ -32,9 +33,8 @@ class WaveformEngine(UtteranceEngine):
         """See :class:`UtteranceEngine`."""
         rate = self.spec.sample_rate
         for waveform in self._render(text, request, speed):
-            body = trim(waveform, rate)
-            if body.size == 0:
-                continue
-            if not np.isfinite(body).all():
+            if not np.isfinite(waveform).all():
                 raise EngineFailure(f"{self.spec.name}: the model returned invalid samples")
-            yield (fade(stretch(body, rate, factor), rate),)
+            body = trim(waveform, rate)
+            if body.size:
+                yield (fade(stretch(body, rate, factor), rate),)

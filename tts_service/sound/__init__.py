@@ -1,1 +1,1 @@
-"""From an engine's audio to what is heard: loudness, joins, trimming, tempo."""
+"""Post-process an engine's audio: trimming, tempo, joins, loudness."""

@@ -1,21 +1,18 @@
-"""Joins between separately made pieces: no clicks, natural pauses."""
+"""Join pieces of speech: pauses by punctuation, and fades that avoid clicks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from shared.audio.pcm import Float32
 
-_FRAME_S = 0.01
-KEEP_LEAD_S = 0.02
-KEEP_TAIL_S = 0.06
 _FADE_IN_S = 0.004
-FADE_OUT_S = 0.012
-FLOOR_DB = -45.0
-"""Below the piece's own loudest frame, what counts as silence; a breath is well above it."""
+_FADE_OUT_S = 0.012
 
 LEAD_S = 0.03
-"""Silence before the first piece: players that fade their output in would eat the first sound."""
+"""Silence before the first piece. Players that fade their output in would drop the first sound."""
 
 _PAUSES = (
     ("\n", 0.55),
@@ -30,7 +27,7 @@ _CLOSERS = "\"'”’»)]}」』）】 \t"
 
 
 def pause_after(text: str, *, ends_paragraph: bool = False) -> float:
-    """Seconds of silence after ``text`` at speed 1, by its last punctuation mark."""
+    """Return the seconds of silence after ``text`` at speed 1, by its last punctuation mark."""
     if ends_paragraph:
         return _PAUSES[0][1]
     stripped = text.rstrip(_CLOSERS)
@@ -42,43 +39,33 @@ def pause_after(text: str, *, ends_paragraph: bool = False) -> float:
     return _NO_MARK_S
 
 
-def frame_samples(sample_rate: int) -> int:
-    """Samples of a frame over which loudness is judged (10 ms)."""
-    return max(1, round(_FRAME_S * sample_rate))
-
-
-def frame_power(samples: Float32, frame: int) -> Float32:
-    """Mean square of each whole frame of ``frame`` samples; what is left over is not looked at."""
-    whole = samples.size // frame
-    frames = samples[: whole * frame].reshape(whole, frame)
-    return np.asarray(np.square(frames).mean(axis=1), np.float32)
-
-
-def trim(samples: Float32, sample_rate: int) -> Float32:
-    """``samples`` without the silence around its speech; a little is kept on both sides.
-
-    Loudness is judged in 10 ms frames against the piece's own loudest one. The result is a view.
-    """
-    frame = frame_samples(sample_rate)
-    power = frame_power(samples, frame)
-    if power.size == 0:
-        return samples
-    peak = float(power.max())
-    if peak <= 0.0:
-        return samples[:0]
-    active = np.flatnonzero(power > peak * 10 ** (FLOOR_DB / 10))
-    first = max(0, int(active[0]) * frame - round(KEEP_LEAD_S * sample_rate))
-    last = min(samples.size, (int(active[-1]) + 1) * frame + round(KEEP_TAIL_S * sample_rate))
-    return samples[first:last]
-
-
 def fade(samples: Float32, sample_rate: int) -> Float32:
-    """A copy that starts and ends at zero along raised cosines of 4 and 12 ms."""
-    return fade_out(fade_in(samples, sample_rate), sample_rate)
+    """Return a copy that starts and ends at zero, along raised cosines of 4 and 12 ms."""
+    return _fade_out(_fade_in(samples, sample_rate), sample_rate)
 
 
-def fade_in(samples: Float32, sample_rate: int) -> Float32:
-    """A copy that starts at zero and rises within 4 ms."""
+def fade_chunks(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
+    """Yield ``chunks`` of one stretch of speech, faded as :func:`fade` does.
+
+    The last 12 ms are held back until the chunks end. Chunk borders move.
+    """
+    hold = round(_FADE_OUT_S * sample_rate)
+    held: Float32 = np.zeros(0, np.float32)
+    started = False
+    for chunk in chunks:
+        held = np.concatenate((held, chunk))
+        # The fade in needs samples too.
+        if held.size < 2 * hold:
+            continue
+        part, held = held[:-hold], held[-hold:]
+        yield part if started else _fade_in(part, sample_rate)
+        started = True
+    if held.size:
+        yield _fade_out(held if started else _fade_in(held, sample_rate), sample_rate)
+
+
+def _fade_in(samples: Float32, sample_rate: int) -> Float32:
+    """Return a copy that starts at zero and rises within 4 ms."""
     faded = samples.copy()
     rise = min(samples.size // 2, round(_FADE_IN_S * sample_rate))
     if rise:
@@ -86,15 +73,15 @@ def fade_in(samples: Float32, sample_rate: int) -> Float32:
     return faded
 
 
-def fade_out(samples: Float32, sample_rate: int) -> Float32:
-    """A copy that falls within its last 12 ms and ends at zero."""
+def _fade_out(samples: Float32, sample_rate: int) -> Float32:
+    """Return a copy that falls within its last 12 ms and ends at zero."""
     faded = samples.copy()
-    fall = min(samples.size // 2, round(FADE_OUT_S * sample_rate))
+    fall = min(samples.size // 2, round(_FADE_OUT_S * sample_rate))
     if fall:
         faded[-fall:] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(fall, dtype=np.float32) + 1) / fall)
     return faded
 
 
 def silence(seconds: float, sample_rate: int) -> Float32:
-    """Zeros for ``seconds``."""
+    """Return ``seconds`` of zeros."""
     return np.zeros(round(seconds * sample_rate), np.float32)

@@ -1,11 +1,10 @@
-"""Loudness: measure a voice once, apply one static gain, never pump.
+"""Measure the loudness of voices, and bring each to the target with one static gain.
 
 Method: ITU-R BS.1770-4 / EBU R 128. K-weighting, mean square over 400 ms blocks with 75 % overlap,
 absolute gate at -70 LUFS, relative gate 10 LU below the mean of what passed. Every voice has one
-gain, from its own measurement to :data:`TARGET_LUFS`, for all that it says: sentences keep their
-natural differences and nothing moves with time. Peaks that the gain lifts above the knee are bent
-by a memoryless curve that reaches -1 dBFS only in the limit, so no sample clips and chunk borders
-are invisible to it.
+gain, from its own loudness to :data:`TARGET_LUFS`, for everything it says. Sentences keep their
+natural differences, and the gain does not move with time. Peaks above the knee are bent by a
+memoryless curve that approaches -1 dBFS, so that no sample clips and chunk borders do not matter.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ TARGET_LUFS = -23.0
 """EBU R 128 programme loudness."""
 
 CALIBRATION = "The quick brown fox jumps over the lazy dog, and everybody watches it run away."
-"""What English voices say when their loudness is measured."""
+"""The sentence on which the loudness of English voices is measured."""
 
 MAX_GAIN_DB = 24.0
-"""More would only lift noise: a voice that quiet is broken."""
+"""Largest gain. A voice that needs more is broken, and more gain would only lift its noise."""
 
 _CEILING = 10 ** (-1.0 / 20)
 _KNEE = 10 ** (-4.0 / 20)
@@ -35,7 +34,7 @@ def _biquad_response(b: tuple[float, ...], a: tuple[float, ...], w: np.ndarray) 
 
 
 def _k_weighting(frequencies_hz: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Response of the two K-weighting filters at ``sample_rate``.
+    """Return the response of the two K-weighting filters at ``sample_rate``.
 
     BS.1770 tabulates coefficients for 48 kHz only; these are the analogue prototypes behind them
     (high shelf 1681.97 Hz, +4 dB, Q 0.7072; high pass 38.135 Hz, Q 0.5003), bilinear-transformed
@@ -59,7 +58,9 @@ def _k_weighting(frequencies_hz: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def integrated_lufs(samples: Float32, sample_rate: int) -> float:
-    """Integrated loudness of mono ``samples`` in LUFS; ``-inf`` where every block is gated out.
+    """Return the integrated loudness of mono ``samples`` in LUFS.
+
+    ``-inf`` where every block is gated out.
 
     Audio shorter than one block (400 ms) is measured as one block of its own length.
     """
@@ -85,7 +86,7 @@ def integrated_lufs(samples: Float32, sample_rate: int) -> float:
 
 
 def gain_for(measured_lufs: float) -> float:
-    """Factor that takes a voice of ``measured_lufs`` to the target; 1 for silence."""
+    """Return the factor that takes a voice of ``measured_lufs`` to the target; 1 for silence."""
     if not np.isfinite(measured_lufs):
         return 1.0
     decibels = min(MAX_GAIN_DB, TARGET_LUFS - measured_lufs)
@@ -93,7 +94,7 @@ def gain_for(measured_lufs: float) -> float:
 
 
 def limit(samples: Float32) -> Float32:
-    """``samples`` with what exceeds -4 dBFS bent smoothly below -1 dBFS; the rest untouched."""
+    """Return ``samples`` with peaks above -4 dBFS bent smoothly below -1 dBFS."""
     magnitude = np.abs(samples)
     loud = magnitude > _KNEE
     if not loud.any():
@@ -105,6 +106,6 @@ def limit(samples: Float32) -> Float32:
 
 
 def to_pcm16(samples: Float32) -> Pcm16:
-    """Limited samples as int16, rounded to nearest."""
+    """Limit ``samples`` and return them as int16, rounded to nearest."""
     scaled: Float32 = limit(samples) * np.float32(32767.0)
     return np.rint(scaled).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Speed beyond what a model can do, by stretching its audio."""
+"""Change the speed of speech by time-stretching, where the model cannot."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from shared.audio.pcm import Float32
 
 
 def share_speed(speed: float, native: tuple[float, float]) -> tuple[float, float]:
-    """``speed`` as what the model does and what stretching adds: their product is ``speed``."""
+    """Split ``speed`` into the model's share within ``native`` and the stretching factor."""
     model = min(max(speed, native[0]), native[1])
     return model, speed / model
 
 
 def stretch(samples: Float32, sample_rate: int, factor: float) -> Float32:
-    """``samples`` played ``factor`` times as fast at the same pitch (FFmpeg's ``atempo``, WSOLA).
+    """Return ``samples`` ``factor`` times as fast at the same pitch (FFmpeg's ``atempo``, WSOLA).
 
-    ``factor`` lies within 0.25 and 100; near 1 nothing is done.
+    Args:
+        samples: mono, shape ``(n,)``.
+        sample_rate: Hz.
+        factor: 0.25 to 100; within 0.01 of 1 the samples come back unchanged.
     """
     if abs(factor - 1.0) < 0.01 or samples.size == 0:
         return samples

@@ -1,81 +1,77 @@
-"""One stretch of speech that arrives in chunks: quiet edges cut, ends faded, nothing held for long.
-
-:func:`tts_service.sound.joins.trim` needs the whole waveform; this does the same as it comes. What
-may be the silence at the end is held back until speech goes on or the stretch is over.
-"""
+"""Cut the silence around speech, in a whole waveform or in chunks as they arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.audio.pcm import Float32
-from tts_service.sound.joins import (
-    FADE_OUT_S,
-    FLOOR_DB,
-    KEEP_LEAD_S,
-    KEEP_TAIL_S,
-    fade_in,
-    fade_out,
-    frame_power,
-    frame_samples,
-)
 
+_FRAME_S = 0.01
+"""Loudness is judged over frames of this length."""
+_KEEP_LEAD_S = 0.02
+_KEEP_TAIL_S = 0.06
+"""Silence that is kept before and after the speech."""
+_FLOOR_DB = -45.0
+"""Level, relative to the loudest frame, below which a frame is silent. A breath is well above."""
 _SILENT = 1e-8
-"""Mean square (-80 dBFS) that is silence whatever else was heard."""
-_LONGEST_PAUSE_S = 1.5
-"""A pause inside speech that is longer is passed on, not held."""
+"""Mean square (-80 dBFS) below which a frame is silent in any case."""
 
 
-def steady(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
-    """``chunks`` of one stretch of speech without the silence around it, faded at both ends.
+def trim(samples: Float32, sample_rate: int) -> Float32:
+    """Return ``samples`` without the silence around their speech; a little is kept on both sides.
 
-    Yields nothing where there is no sound at all. Chunk borders move; closing the iterator closes
-    nothing else.
+    Args:
+        samples: mono, shape ``(n,)``, finite.
+        sample_rate: Hz.
+
+    Returns:
+        Shape ``(m,)``, m ≤ n; empty where there is no sound.
     """
-    frame = frame_samples(sample_rate)
-    hold = round(FADE_OUT_S * sample_rate)
+    parts = list(trimmed((samples,), sample_rate))
+    return np.concatenate(parts) if parts else samples[:0]
+
+
+def trimmed(chunks: Iterable[Float32], sample_rate: int) -> Iterator[Float32]:
+    """Yield the chunks of one stretch of speech without the silence around it.
+
+    A pause is held back until speech goes on or the chunks end. Chunk borders move. Closing the
+    iterator does not close ``chunks``.
+
+    Args:
+        chunks: mono, finite samples, of any length.
+        sample_rate: Hz.
+    """
+    frame = max(1, round(_FRAME_S * sample_rate))
+    lead, tail = round(_KEEP_LEAD_S * sample_rate), round(_KEEP_TAIL_S * sample_rate)
     held: Float32 = np.zeros(0, np.float32)
     loudest = 0.0
     started = False
     for chunk in chunks:
         held = np.concatenate((held, chunk))
-        loud, loudest = _loud_frames(held, frame, loudest)
-        if not loud.size:
-            most = round((_LONGEST_PAUSE_S if started else KEEP_LEAD_S) * sample_rate)
-            if held.size > most + frame:
-                if started:
-                    yield held[: held.size - most]
-                held = held[held.size - most :]
-            continue
-        first = 0
-        if not started:
-            first = max(0, int(loud[0]) * frame - round(KEEP_LEAD_S * sample_rate))
-        # The fade out must have something left to fade, should this be the end.
-        until = (int(loud[-1]) + 1) * frame - hold
-        if until <= first:
-            held = held[first:]
-            continue
-        part = held[first:until]
-        held = held[until:]
-        yield part if started else fade_in(part, sample_rate)
-        started = True
-    if started:
-        loud, _ = _loud_frames(held, frame, loudest)
-        spoken = (int(loud[-1]) + 1) * frame if loud.size else hold
-        yield fade_out(held[: spoken + round(KEEP_TAIL_S * sample_rate)], sample_rate)
-    elif held.size and _loud_frames(held, frame, loudest)[0].size:
-        yield fade_out(fade_in(held, sample_rate), sample_rate)
+        power = _frame_power(held, frame)
+        loudest = max(loudest, float(power.max(initial=0.0)))
+        loud = np.flatnonzero(power > max(_SILENT, loudest * 10 ** (_FLOOR_DB / 10)))
+        if loud.size:
+            first = 0 if started else max(0, int(loud[0]) * frame - lead)
+            until = (int(loud[-1]) + 1) * frame
+            yield held[first:until]
+            held = held[until:]
+            started = True
+        elif not started:
+            # Whole frames only, so that every chunking finds the same speech.
+            held = held[max(0, held.size - lead) // frame * frame :]
+    if started and held.size:
+        yield held[:tail]
+    elif held.size and float(np.square(held).mean()) > _SILENT:
+        # Sound that is shorter than a frame was never judged.
+        yield held
 
 
-def _loud_frames(
-    samples: Float32, frame: int, loudest: float
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], float]:
-    """Indices of the frames that are not silence, and the loudest mean square so far."""
-    power = frame_power(samples, frame)
-    if not power.size:
-        return np.zeros(0, np.intp), loudest
-    loudest = max(loudest, float(power.max()))
-    floor = max(_SILENT, loudest * 10 ** (FLOOR_DB / 10))
-    return np.flatnonzero(power > floor), loudest
+def _frame_power(samples: Float32, frame: int) -> NDArray[np.float32]:
+    """Return the mean square of each whole frame of ``frame`` samples."""
+    whole = samples.size // frame
+    frames = samples[: whole * frame].reshape(whole, frame)
+    return np.asarray(np.square(frames).mean(axis=1), np.float32)

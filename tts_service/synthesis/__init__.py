@@ -1,1 +1,1 @@
-"""From a request to speech: choosing an engine, speaking, falling back, remembering answers."""
+"""Synthesise a request: choose an engine, speak, fall back, cache answers."""

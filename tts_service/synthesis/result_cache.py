@@ -1,4 +1,4 @@
-"""Whole answers that were spoken before: found by everything that decides how they sound."""
+"""Cache finished answers under a digest of everything that decides how they sound."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 NAME = "result"
 """Label of the metric: ``hit``, ``miss``, ``error`` (damaged), ``dropped`` (could not keep up)."""
 LONGEST_BYTES = 16 << 20
-"""PCM of the longest answer that is kept, bytes: about six minutes at 24 kHz. An answer that may be
-kept is held in memory until its end has been heard."""
+"""PCM of the longest answer that is kept, bytes: about six minutes at 24 kHz. An answer is held in
+memory until its end has been read."""
 _WAITING = 8
-"""Finished answers that may wait to be encoded and stored."""
+"""Finished answers that may wait to be encoded and stored; further ones are dropped."""
 _CLOSE_S = 5.0
 _MAGIC = b"vmr1"
 _HEAD = struct.Struct(">4sI")
@@ -43,7 +43,7 @@ _DIGEST_BYTES = 16
 _KEPT_HEADERS = frozenset(
     {"X-Engine", "X-Voice", "X-Language", "X-Sample-Rate", "X-Voice-Method", "X-Voice-Similarity"}
 )
-"""Facts about the sound; others, such as ignored parameters, belong to one request."""
+"""Headers about the sound. Others, such as ignored parameters, belong to one request."""
 _SOUND_LIBRARIES = (
     "hibari-tts", "piper-plus-g2p", "gruut-lang-fr", "pypinyin", "pyopenjtalk-plus", "num2words",
     "babel", "onnxruntime", "torch", "nemo_toolkit", "coqui-tts", "transformers",
@@ -53,7 +53,7 @@ _SOUND_LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """An answer that was read to its end."""
+    """An answer that was read to its end, as it goes to the writer thread."""
 
     key: str
     engine: str
@@ -63,14 +63,13 @@ class _Finished:
 
 
 class ResultCache:
-    """Finished answers in a :class:`Cache`, losslessly compressed (FLAC), with their headers.
+    """Finished answers in a :class:`Cache`, compressed losslessly (FLAC), with their headers.
 
-    Only answers that were read to their end by one engine are kept: never one that was cut,
-    abandoned, or taken over by a fallback. Encoding and storing happen in a thread of their
-    own, so that no answer's end waits for them.
+    An answer is kept when one engine made all of it and it was read to its end. Encoding and
+    storing happen in a thread of their own, so that the end of an answer does not wait for them.
 
     Args:
-        cache: keeps the bytes; guarded, since nothing here waits for a store that is down.
+        cache: keeps the bytes; guarded, because nothing here waits for a store that is down.
     """
 
     def __init__(self, cache: Cache) -> None:
@@ -89,15 +88,15 @@ class ResultCache:
         speed: float,
         parameters: Mapping[str, Any],
     ) -> str:
-        """A digest of all that decides the sound; the container of the answer is no part of it.
+        """Return a digest of all that decides the sound; the answer's container is left out.
 
         Args:
-            engine: what speaks: its name, model, and :meth:`TtsEngine.fingerprint`.
+            engine: its name, model, device kind and :meth:`TtsEngine.fingerprint` count.
             choice: language and voice.
-            pieces: the normalised text as it is cut, with its pauses.
-            reference: its content counts, its name does not.
+            pieces: the normalised text in pieces, with their pauses.
+            reference: the recording to follow; its content counts, its name does not.
             speed: as the engine gets it.
-            parameters: those that the engine honours, a seed among them where there is one.
+            parameters: those that the engine honours, such as a seed.
         """
         return cache_key(
             build=self._build,
@@ -118,9 +117,9 @@ class ResultCache:
         )
 
     def recall(self, key: str, started: float) -> PcmStream | None:
-        """The answer under ``key``, ready to stream; None where it is not known.
+        """Return the answer under ``key``, ready to stream, or None.
 
-        A damaged entry is reported, forgotten and counted as a miss too.
+        A damaged entry is logged and deleted, and counts as a miss too.
 
         Args:
             key: of :meth:`key`.
@@ -132,7 +131,7 @@ class ResultCache:
         return stream
 
     def record(self, key: str, stream: PcmStream) -> PcmStream:
-        """``stream``, which is kept under ``key`` when it has been read to its end."""
+        """Return ``stream``; it is kept under ``key`` once it has been read to its end."""
 
         def finished(chunks: list[Pcm16]) -> None:
             self._keep(key, stream, chunks)
@@ -141,7 +140,7 @@ class ResultCache:
         return stream
 
     def close(self) -> None:
-        """Store what is finished, as far as that takes a few seconds at most, and close."""
+        """Store finished answers for at most a few seconds, and close the cache."""
         if self._writer.is_alive():
             try:
                 self._finished.put(None, timeout=_CLOSE_S)
@@ -190,7 +189,7 @@ class ResultCache:
 
 
 class _Recording(Iterator[Pcm16]):
-    """Passes chunks on; hands all of them to ``finished`` once the source has ended by itself."""
+    """Passes chunks on, and gives all of them to ``finished`` once the source has ended."""
 
     def __init__(self, source: Iterator[Pcm16], finished: Callable[[list[Pcm16]], None]) -> None:
         self._source = source
@@ -217,16 +216,16 @@ class _Recording(Iterator[Pcm16]):
         return chunk
 
     def close(self) -> None:
-        """Close the source; what was not read to its end is not kept."""
+        """Close the source; an answer that was not read to its end is not kept."""
         self._kept = None
         close_quietly(self._source)
 
 
 def build_facts() -> dict[str, object]:
-    """What of this installation decides how a text sounds: code and libraries.
+    """Return a digest of the code and the versions of the libraries that decide the sound.
 
-    The code's digest makes every change of normalisation, joins or loudness a change of key, which
-    a version number kept by hand would miss sooner or later.
+    With the code's digest every change of normalisation, joins or loudness changes the keys. A
+    version number kept by hand would miss one sooner or later.
     """
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
@@ -267,10 +266,10 @@ def _packed(finished: _Finished) -> bytes:
 
 
 def _unpacked(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Facts and FLAC bytes.
+    """Return the facts and the FLAC bytes of an entry.
 
     Raises:
-        ValueError: cut, changed or of another kind.
+        ValueError: the entry is cut, changed or of another kind.
     """
     body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     if len(body) < _HEAD.size or _digest(body) != digest:

@@ -1,4 +1,4 @@
-"""Proof that a speech engine does its job: a few words are spoken, encoded and decoded again."""
+"""Self-test of a speech engine: speak a few words, encode them and decode them again."""
 
 from __future__ import annotations
 

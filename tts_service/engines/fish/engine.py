@@ -26,7 +26,8 @@ from tts_service.engines.fish.request import parameters_of, with_emotion
 from tts_service.engines.fish.settings import FishSettings
 from tts_service.engines.fish.wav import WavReader
 from tts_service.engines.waveform import WaveformEngine
-from tts_service.sound.trimming import steady
+from tts_service.sound.joins import fade_chunks
+from tts_service.sound.trimming import trimmed
 from tts_service.sound.voice_levels import VoiceLevels
 from tts_service.text.language_tags import resolve
 from tts_service.text.pieces import is_speakable
@@ -105,7 +106,8 @@ class FishEngine(WaveformEngine):
         elif is_speakable(text):
             arriving = self._arriving(self._whole_body(text, request, speed), level)
             with closing(arriving):
-                yield steady(arriving, self.spec.sample_rate)
+                rate = self.spec.sample_rate
+                yield fade_chunks(trimmed(arriving, rate), rate)
 
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
         # Marks alone would cost a request.

@@ -13,8 +13,8 @@ from shared.audio.encode import Container, encode
 from shared.audio.pcm import AudioFormat
 from shared.core.errors import InvalidRequest
 from tts_service.engines.base import PreparedVoice, Reference
-from tts_service.sound.joins import trim
 from tts_service.sound.loudness import gain_for, integrated_lufs, to_pcm16
+from tts_service.sound.trimming import trim
 
 _RATE = 44_100
 """Hz of Fish's codec: a higher rate would be thrown away there, a lower one is missing."""

@@ -1,7 +1,7 @@
-"""Coqui XTTS-v2: seventeen languages, any voice from a few seconds of it, sound while it thinks.
+"""Coqui XTTS-v2: streamed speech in seventeen languages, with voice cloning.
 
 The model samples its speech token by token and decodes what it has every twenty tokens. It is not
-thread-safe, so one caller at a time has it, for the whole of a stream.
+thread-safe, so one caller at a time uses it, for the whole of a stream.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from tts_service.engines.base import (
 from tts_service.engines.utterances import UtteranceEngine
 from tts_service.engines.xtts.text import LANGUAGES, parts_of
 from tts_service.engines.xtts.voice import Latents, conditioning_audio
+from tts_service.sound.joins import fade_chunks
 from tts_service.sound.loudness import CALIBRATION, gain_for, integrated_lufs
 from tts_service.sound.tempo import stretch
-from tts_service.sound.trimming import steady
+from tts_service.sound.trimming import trimmed
 from tts_service.text.language_tags import base
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings
 
 _SEED = 0
-"""Sampling starts from it for every part, so that the same request is the same audio."""
+"""Seed of the sampling of every part, so that the same request gives the same audio."""
 _STREAM_TOKENS = 20
 _OVERLAP_SAMPLES = 1024
 """Tokens per chunk and samples of cross-fade: coqui's defaults for ``inference_stream``."""
@@ -55,22 +56,22 @@ _SAMPLING: Mapping[str, float] = {
 _LATENT_SECONDS = 12
 _LATENT_CHUNK_SECONDS = 4
 _CLONE = "reference"
-"""The voice of a model without built-in speakers; usable with a sample only."""
+"""Voice id of a model without built-in speakers; usable with a sample only."""
 
 
 def build(settings: TtsSettings) -> XttsEngine:
-    """Registry entry point."""
+    """Build the engine; the registry calls this."""
     from tts_service.voices.voice_cache import open_voice_cache
 
     return XttsEngine(settings, open_voice_cache(settings))
 
 
 class XttsEngine(UtteranceEngine):
-    """See the module.
+    """XTTS-v2 behind a lock.
 
     Args:
-        settings: model, device, consent.
-        cache: keeps what was made of reference recordings.
+        settings: model, device, and acceptance of the licence.
+        cache: keeps the latents of reference recordings.
     """
 
     native_speed = (0.5, 2.0)
@@ -106,7 +107,7 @@ class XttsEngine(UtteranceEngine):
         return self._spec
 
     def language_hints(self) -> Mapping[str, str]:
-        """Languages whose writing needs a further package."""
+        """Return the languages whose script needs a further package, with its install command."""
         return {
             tag: f"pip install 'coqui-tts[{base(tag)}]'"
             for tag, needs in LANGUAGES.items()
@@ -117,7 +118,7 @@ class XttsEngine(UtteranceEngine):
         """Load the checkpoint onto ``TTS_DEVICE``.
 
         Raises:
-            NotReady: the licence was not accepted, or the device or the files are not there.
+            NotReady: the licence was not accepted, or the device or the files are missing.
             ModelDamaged: the files cannot be read.
         """
         self.device = resolve_torch_device(self._settings.tts_device)
@@ -128,8 +129,10 @@ class XttsEngine(UtteranceEngine):
         self._speakers = {_slug(name): name for name in speaker_names(self._model)}
 
     def warm_up(self) -> None:
-        """Speak the calibration sentence once, cloned from a second of noise where there are no
-        built-in speakers."""
+        """Speak the calibration sentence once.
+
+        Without built-in speakers the voice is cloned from a second of noise.
+        """
         if self._speakers:
             first = next(iter(self._speakers))
             self._level(first, self._built_in(first))
@@ -141,7 +144,7 @@ class XttsEngine(UtteranceEngine):
                 pass
 
     def close(self) -> None:
-        """Free the model once nobody speaks."""
+        """Free the model after the utterance at work."""
         with self._lock:
             if self._model is not None:
                 self._model = None
@@ -149,19 +152,19 @@ class XttsEngine(UtteranceEngine):
         self._cache.close()
 
     def fingerprint(self) -> Mapping[str, object]:
-        """Which checkpoint, and the sampling's seed."""
+        """Return the checkpoint's identity and the sampling's seed."""
         return {"weights": self._weights, "seed": _SEED}
 
     def voices(self) -> Sequence[EngineVoice]:
-        """The checkpoint's speakers; each speaks every language."""
+        """Return the checkpoint's speakers; each speaks every language."""
         every = self._spec.languages
         return tuple(EngineVoice(name, "en", every) for name in self._speakers or (_CLONE,))
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """Latents of the recording, and the gain that makes its voice as loud as the others.
+        """Compute the latents of the recording, and the gain of its voice.
 
         Raises:
-            InvalidRequest: less than a second of sound.
+            InvalidRequest: the recording has less than a second of sound.
             UnsupportedMedia, TooLarge: it cannot be decoded, or is longer than ten minutes.
             Overloaded: the GPU is full.
         """
@@ -183,7 +186,7 @@ class XttsEngine(UtteranceEngine):
         latents = self._latents(request)
         for part in parts_of(text, language, self._count_tokens):
             with closing(self._part(part, language, latents, speed, request.parameters)) as sound:
-                yield _stretched(steady(sound, rate), rate, factor)
+                yield _stretched(fade_chunks(trimmed(sound, rate), rate), rate, factor)
 
     def _gain(self, request: SynthesisRequest) -> float:
         latents = self._latents(request)
@@ -211,7 +214,7 @@ class XttsEngine(UtteranceEngine):
         return self._gains[voice]
 
     def _calibrate(self, latents: Latents) -> float:
-        """The gain of a voice, from its own speech. The lock is held."""
+        """Return the gain of a voice, measured on its own speech. The lock is held."""
         chunks = list(self._speak(CALIBRATION, "en", latents, 1.0, {}))
         if not chunks:
             return 1.0
@@ -228,7 +231,7 @@ class XttsEngine(UtteranceEngine):
         speed: float,
         parameters: Mapping[str, Any],
     ) -> Generator[Float32, None, None]:
-        """One run of the model, under its lock from the first token to the last."""
+        """Run the model once, under its lock from the first token to the last."""
         with self._lock:
             if self._model is None:
                 raise NotReady("xtts is stopping")
@@ -266,7 +269,7 @@ class XttsEngine(UtteranceEngine):
                         yield samples
 
     def _condition(self, audio: Float32) -> Latents:
-        """Latents of a recording at 22.05 kHz. The lock is held."""
+        """Compute the latents of a recording at 22.05 kHz. The lock is held."""
         import torch
 
         rate = 22_050
@@ -279,17 +282,17 @@ class XttsEngine(UtteranceEngine):
         return Latents(gpt.float().cpu().numpy(), speaker.float().cpu().numpy())
 
     def _faults(self, on: str) -> AbstractContextManager[None]:
-        """What the library raises in the block, as the mesh's errors."""
+        """Turn the library's exceptions into errors of the mesh."""
         return as_mesh_errors("xtts", self.device, on)
 
 
 def _slug(name: str) -> str:
-    """A speaker's name as a voice id: ``Claribel Dervla`` → ``claribel-dervla``."""
+    """Turn a speaker's name into a voice id: ``Claribel Dervla`` → ``claribel-dervla``."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _stretched(chunks: Iterator[Float32], rate: int, factor: float) -> Iterator[Float32]:
-    """``chunks`` at ``factor`` times their speed; the model's own range is passed through."""
+    """Yield ``chunks`` at ``factor`` times their speed; near 1 they pass unchanged."""
     if abs(factor - 1.0) < 0.01:
         yield from chunks
         return

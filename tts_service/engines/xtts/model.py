@@ -1,4 +1,4 @@
-"""Loads XTTS from the hub's folder or one's own."""
+"""Load XTTS from a folder prepared from the hub, or from the folder in ``XTTS_MODEL``."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _UNREADABLE = (
     TypeError,
     ValueError,
 )
-"""What unpickling raises where the bytes are none of a pickle (see the documentation of pickle)."""
+"""Exceptions of unpickling damaged bytes (see the documentation of :mod:`pickle`)."""
 
 
 def load_model(settings: TtsSettings, device: str) -> Any:
-    """A ``TTS.tts.models.xtts.Xtts`` in evaluation mode on ``device``.
+    """Load a ``TTS.tts.models.xtts.Xtts`` in evaluation mode onto ``device``.
 
     Raises:
         NotReady: the licence was not accepted, files are missing, or the device is full.
@@ -70,7 +70,7 @@ def load_model(settings: TtsSettings, device: str) -> Any:
 
 
 def weights_of(settings: TtsSettings) -> dict[str, str]:
-    """What tells this checkpoint from another of the same name.
+    """Return the identity of this checkpoint, which differs from others of the same name.
 
     Raises:
         NotReady: as :func:`load_model`.
@@ -81,7 +81,7 @@ def weights_of(settings: TtsSettings) -> dict[str, str]:
 
 
 def speaker_names(model: Any) -> list[str]:
-    """The checkpoint's built-in speakers; none where it has no ``speakers_xtts.pth``."""
+    """Return the built-in speakers; none where the checkpoint has no ``speakers_xtts.pth``."""
     manager = model.speaker_manager
     return list(manager.speaker_names) if manager is not None else []
 

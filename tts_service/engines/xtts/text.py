@@ -1,4 +1,4 @@
-"""What XTTS can read at once: its languages, and texts cut to its limits."""
+"""The languages of XTTS, and texts split to its limits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _CHARACTERS: Mapping[str, int] = MappingProxyType(
         "hi": 150,
     }
 )  # fmt: skip
-"""Longest text a language; beyond it the model may cut its answer short (coqui-tts 0.28.0,
+"""Longest text per language. The model may truncate longer ones (coqui-tts 0.28.0,
 ``VoiceBpeTokenizer.char_limits``)."""
 _TOKENS = 400
 """The model refuses 402 tokens and more."""
 
 
 def parts_of(text: str, language: str, count_tokens: Callable[[str, str], int]) -> Iterator[str]:
-    """``text`` in parts that the model speaks whole, cut at marks or spaces.
+    """Split ``text`` at punctuation or spaces into parts that the model speaks whole.
 
     Args:
         text: one piece, normalised.

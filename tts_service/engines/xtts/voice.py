@@ -1,4 +1,4 @@
-"""A voice as XTTS conditions on it, and the recording that it is made of."""
+"""Conditioning latents of a voice, and the recording they are computed from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.audio.decode import decode
 from shared.audio.pcm import Float32
 from shared.cache.embeddings import Arrays
 from shared.core.errors import InvalidRequest
-from tts_service.sound.joins import trim
+from tts_service.sound.trimming import trim
 
 _RATE = 22_050
 SHORTEST_S = 1.0
@@ -23,10 +23,12 @@ _FIELDS = frozenset({"gpt", "speaker", "gain"})
 
 @dataclass(slots=True)
 class Latents:
-    """Attributes:
-    gpt: what the language model conditions on, shape ``(1, frames, width)``.
-    speaker: what the vocoder conditions on, shape ``(1, 512, 1)``.
-    gain: factor that brings the voice to the common loudness.
+    """Conditioning latents of one voice.
+
+    Attributes:
+        gpt: conditioning of the language model, shape ``(1, frames, width)``.
+        speaker: conditioning of the vocoder, shape ``(1, 512, 1)``.
+        gain: factor that brings the voice to the target loudness.
     """
 
     gpt: NDArray[np.float32]
@@ -34,12 +36,12 @@ class Latents:
     gain: float = 1.0
 
     def arrays(self) -> Arrays:
-        """As :class:`shared.cache.embeddings.EmbeddingCache` keeps them."""
+        """Return the arrays for a :class:`shared.cache.embeddings.EmbeddingCache`."""
         return {"gpt": self.gpt, "speaker": self.speaker, "gain": np.array(self.gain)}
 
     @classmethod
     def of(cls, arrays: Arrays) -> Latents | None:
-        """The inverse of :meth:`arrays`; None where something is missing."""
+        """Rebuild the latents from :meth:`arrays`; None where an array is missing."""
         if not arrays.keys() >= _FIELDS:
             return None
         gpt, speaker = (np.asarray(arrays[name], np.float32) for name in ("gpt", "speaker"))
@@ -47,10 +49,10 @@ class Latents:
 
 
 def conditioning_audio(recording: bytes) -> Float32:
-    """Up to 30 s of a recording in any format FFmpeg reads, 22.05 kHz mono, silent edges cut.
+    """Decode up to 30 s of a recording to 22.05 kHz mono, trimmed; any format FFmpeg reads.
 
     Raises:
-        InvalidRequest: less than a second of sound.
+        InvalidRequest: the recording has less than a second of sound.
         UnsupportedMedia, TooLarge: it cannot be decoded, or is longer than ten minutes.
     """
     samples = decode(recording, sample_rate=_RATE, max_seconds=_MAX_SECONDS)

@@ -143,6 +143,9 @@ def test_a_lease_respects_the_engine_concurrency():
     host.lease(engine).release()
     with pytest.raises(NotReady):
         host.lease(FakeEngine("stranger"))
+    assert host.engine("a") is engine
+    with pytest.raises(NotReady, match="'stranger' is not ready"):
+        host.engine("stranger")
     host.close()
 
 

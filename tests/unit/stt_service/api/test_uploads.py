@@ -44,3 +44,15 @@ def test_the_service_lives_on(make_client, full_disk, monkeypatch):
         client.post("/transcribe", data=SPEECH, content_type="audio/wav")
     answer = client.post("/transcribe", data=SPEECH, content_type="audio/wav")
     assert answer.status_code == 200, answer.text
+
+
+def test_a_form_is_copied_only_where_the_answer_is_streamed(make_client, full_disk, monkeypatch):
+    client = make_client()
+    monkeypatch.setattr("stt_service.api.uploads.SpooledTemporaryFile", full_disk)
+
+    def send(**fields):
+        form = {"file": (io.BytesIO(SPEECH), "a.wav"), **fields}
+        return client.post("/v1/audio/transcriptions", data=form)
+
+    assert send().status_code == 200
+    assert_come_again(send(stream="true"))

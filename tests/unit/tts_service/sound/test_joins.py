@@ -3,28 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tts_service.sound.joins import fade, pause_after, silence, trim
+from tts_service.sound.joins import fade, pause_after, silence
 
 RATE = 24_000
-
-
-def speech_between_silences() -> np.ndarray:
-    tone = np.full(RATE, 0.2, np.float32)
-    quiet = np.full(RATE // 2, 1e-5, np.float32)
-    return np.concatenate((quiet, tone, quiet))
-
-
-def test_trim_keeps_a_little_around_the_speech() -> None:
-    kept = trim(speech_between_silences(), RATE)
-    assert RATE < kept.size <= RATE + round(0.1 * RATE)
-
-
-def test_trim_of_silence_leaves_nothing() -> None:
-    assert trim(np.zeros(RATE, np.float32), RATE).size == 0
-
-
-def test_trim_leaves_what_is_shorter_than_a_frame() -> None:
-    assert trim(np.ones(10, np.float32), RATE).size == 10
 
 
 def test_faded_edges_are_zero_and_the_middle_is_untouched() -> None:

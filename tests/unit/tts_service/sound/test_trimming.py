@@ -1,9 +1,10 @@
-"""Speech that arrives in chunks: its edges, its pauses, and that nothing is lost in between."""
+"""Silence around speech, in whole waveforms and in chunks; fades over chunks."""
 
 import numpy as np
 import pytest
 
-from tts_service.sound.trimming import steady
+from tts_service.sound.joins import fade, fade_chunks
+from tts_service.sound.trimming import trim, trimmed
 
 RATE = 24_000
 
@@ -21,7 +22,7 @@ def pieces(samples, size):
 
 
 def run(samples, size=4096):
-    return np.concatenate([*steady(pieces(samples, size), RATE), quiet(0)])
+    return np.concatenate([*fade_chunks(trimmed(pieces(samples, size), RATE), RATE), quiet(0)])
 
 
 @pytest.mark.parametrize("size", [100, 1000, 4096, 1_000_000])
@@ -43,8 +44,8 @@ def test_a_pause_inside_stays():
     assert got.size == pytest.approx(1.4 * RATE, abs=0.05 * RATE)
 
 
-def test_a_very_long_pause_is_not_held_for_ever():
-    chunks = steady(pieces(np.concatenate((sound(0.5), quiet(5.0), sound(0.5))), 2400), RATE)
+def test_a_very_long_pause_stays():
+    chunks = trimmed(pieces(np.concatenate((sound(0.5), quiet(5.0), sound(0.5))), 2400), RATE)
     assert sum(chunk.size for chunk in chunks) == pytest.approx(6.0 * RATE, abs=0.1 * RATE)
 
 
@@ -62,7 +63,7 @@ def test_sound_leaves_before_the_end():
             made.append(number)
             yield sound(0.2)
 
-    assert next(steady(source(), RATE)).size
+    assert next(fade_chunks(trimmed(source(), RATE), RATE)).size
     assert made == [0]
 
 
@@ -73,3 +74,23 @@ def test_silence_and_nothing_give_nothing():
 
 def test_a_click_of_less_than_a_frame_is_not_lost_silently():
     assert run(sound(0.011)).size > 0
+
+
+@pytest.mark.parametrize("size", [100, 999, 4096, 1_000_000])
+def test_chunks_are_trimmed_and_faded_as_the_whole(size):
+    samples = np.concatenate((quiet(0.3), sound(0.7), quiet(0.2), sound(0.4), quiet(0.5)))
+    assert np.array_equal(run(samples, size), fade(trim(samples, RATE), RATE))
+
+
+def test_trim_keeps_a_little_around_the_speech():
+    hiss = np.full(RATE // 2, 1e-5, np.float32)
+    kept = trim(np.concatenate((hiss, np.full(RATE, 0.2, np.float32), hiss)), RATE)
+    assert kept.size == RATE + round(0.02 * RATE) + round(0.06 * RATE)
+
+
+def test_trim_of_silence_leaves_nothing():
+    assert trim(quiet(1.0), RATE).size == 0
+
+
+def test_trim_leaves_what_is_shorter_than_a_frame():
+    assert trim(np.ones(10, np.float32), RATE).size == 10
