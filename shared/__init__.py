@@ -1,9 +1,9 @@
-"""shared package of the voice mesh."""
+"""Code that all services of the voice mesh share."""
 
 import os
 
-# What is said to the mesh stays in it, and so does that it is used: libraries that would report to
-# their makers are told not to before any of them is imported. (onnxruntime 1.31 keeps a device id
-# and sends events unless told; huggingface-hub adds usage to its requests.)
+# Disable the telemetry of libraries before any of them is imported, so that neither speech nor
+# usage data leaves the mesh. By default, onnxruntime 1.31 stores a device id and sends events, and
+# huggingface-hub adds usage data to its requests.
 for _switch in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
     os.environ.setdefault(_switch, "1")

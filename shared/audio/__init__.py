@@ -1,1 +1,1 @@
-"""Audio: PCM, decoding, encoding, resampling, WAV headers."""
+"""Audio processing: PCM types, decoding, encoding, resampling and WAV headers."""

@@ -1,7 +1,7 @@
-"""Decoding anything FFmpeg reads to float32 at the rate a model wants.
+"""Decode any audio file that FFmpeg reads to float32 samples at a requested sample rate.
 
-Everything streams: memory is bounded by one block, however long the recording is. Whole-file
-decoding is the same code with its blocks joined, so both give the same samples.
+Decoding streams in blocks, so memory use does not depend on the length of the recording. Decoding a
+whole file joins the same blocks, so both ways give the same samples.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ _HEADER_SLACK_S = 1.0
 
 
 class AudioReader(Iterator[Float32]):
-    """Mono float32 blocks of one recording; made by :func:`decode_stream`.
+    """An iterator over the mono float32 blocks of one recording, created by :func:`decode_stream`.
 
-    Close it, or use it as a context manager, where it may not be read to the end.
+    Close it, or use it as a context manager, if it may not be read to the end.
 
     Attributes:
-        sample_rate: of the blocks, Hz.
-        channels: of the file.
-        seconds: decoded so far.
-        damage: after the last block: why the sound is not whole (cut or damaged file), or None.
+        sample_rate: sample rate of the blocks, Hz.
+        channels: number of channels in the file.
+        seconds: seconds decoded so far.
+        damage: set after the last block: why the recording is incomplete (cut or damaged file), or
+            None.
     """
 
     def __init__(
@@ -60,7 +61,8 @@ class AudioReader(Iterator[Float32]):
             _check_declared_length(self._opened, max_seconds)
             self._weights: dict[int, Float32] = {}
             if self.channels > 1:
-                # How to mix is known only at the end of the recording, hence a pass before.
+                # The mixing weights depend on the whole recording, so it is decoded once to measure
+                # it.
                 self._weights = _measure_channels(self._opened, max_seconds)
                 self._opened.close()
                 self._opened = AudioSource(source, declared)
@@ -71,12 +73,12 @@ class AudioReader(Iterator[Float32]):
 
     @property
     def seconds(self) -> float:
-        """Seconds of sound decoded so far."""
+        """Seconds of audio decoded so far."""
         return self._opened.seconds
 
     @property
     def damage(self) -> str | None:
-        """Why the sound is not whole; None while reading and where nothing is missing."""
+        """Why the recording is incomplete; None while reading and if nothing is missing."""
         return self._opened.damage
 
     def __next__(self) -> Float32:
@@ -87,7 +89,7 @@ class AudioReader(Iterator[Float32]):
         return mono
 
     def close(self) -> None:
-        """Stop decoding and free FFmpeg's state; safe to call twice."""
+        """Stop decoding and free FFmpeg's state. Safe to call twice."""
         self._blocks.close()
         self._opened.close()
 
@@ -105,21 +107,22 @@ def decode_stream(
     max_seconds: float,
     declared: RawFormat | None = None,
 ) -> AudioReader:
-    """Decode in bounded memory, in blocks of about five seconds.
+    """Decode a recording in blocks of about five seconds, with bounded memory.
 
-    A file that is cut or damaged gives what is left of it, and :attr:`AudioReader.damage` says so
-    after the last block: pass that on, or refuse.
+    A cut or damaged file yields the samples that could be decoded. After the last block,
+    :attr:`AudioReader.damage` gives the reason; the caller must report it or reject the file.
 
     Args:
         data: the file's bytes, or a seekable binary file that stays open while reading.
-        sample_rate: wanted, Hz.
-        max_seconds: longest recording taken.
-        declared: the format of bytes that have no header.
+        sample_rate: requested sample rate, Hz.
+        max_seconds: maximum length of the recording, seconds.
+        declared: the format of samples without a header; None for files with a header.
 
     Raises:
         InvalidRequest: no bytes or no samples (code ``empty_audio``).
-        UnsupportedMedia: no audio that can be decoded; also later, while iterating.
-        TooLarge: longer than ``max_seconds``; here where the header says so, else while iterating.
+        UnsupportedMedia: the data contains no decodable audio; may also be raised while iterating.
+        TooLarge: longer than ``max_seconds``; raised here if the header declares it, otherwise
+            while iterating.
     """
     source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
     return AudioReader(source, sample_rate, max_seconds, declared)
@@ -134,10 +137,10 @@ def decode(
 ) -> Float32:
     """Decode a whole recording to mono samples, shape ``(n,)``, n ≥ 0.
 
-    Arguments and errors as :func:`decode_stream`, and a cut or damaged file is refused.
+    Arguments and errors are those of :func:`decode_stream`. A cut or damaged file is rejected.
 
     Raises:
-        UnsupportedMedia: with code ``damaged_audio`` where sound is missing.
+        UnsupportedMedia: part of the audio is missing (code ``damaged_audio``).
     """
     with decode_stream(
         data, sample_rate=sample_rate, max_seconds=max_seconds, declared=declared
@@ -154,9 +157,10 @@ def decode_channels(
     max_seconds: float,
     declared: RawFormat | None = None,
 ) -> NDArray[np.float32]:
-    """Decode a whole recording with its channels kept, shape ``(channels, n)``.
+    """Decode a whole recording and keep its channels separate, shape ``(channels, n)``.
 
-    Arguments and errors as :func:`decode`; a file whose channel count changes is refused.
+    Arguments and errors are those of :func:`decode`. A file whose channel count changes is
+    rejected.
     """
     source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
     opened = AudioSource(source, declared)
@@ -193,7 +197,7 @@ def _check_declared_length(opened: AudioSource, max_seconds: float) -> None:
 
 
 def _measure_channels(opened: AudioSource, max_seconds: float) -> dict[int, Float32]:
-    """Mixing weights for every channel count that the recording uses."""
+    """Return the mixing weights for each channel count that occurs in the recording."""
     statistics: dict[int, ChannelStatistics] = {}
     for block in _resampled_blocks(opened, None, max_seconds):
         channels = block.shape[0]
@@ -204,10 +208,10 @@ def _measure_channels(opened: AudioSource, max_seconds: float) -> dict[int, Floa
 def _resampled_blocks(
     opened: AudioSource, sample_rate: int | None, max_seconds: float
 ) -> Generator[NDArray[np.float32], None, None]:
-    """Blocks of shape ``(channels, n)``; ``sample_rate`` None keeps the file's own.
+    """Yield blocks of shape ``(channels, n)``; ``sample_rate`` None keeps the file's own rate.
 
-    A stream may change its layout, rate or sample format half way (joined MP3 files, chained
-    Ogg): the resampler is then drained and made anew.
+    A stream may change its layout, rate or sample format midway (joined MP3 files, chained Ogg).
+    The resampler is then drained and replaced.
     """
     resampler: av.AudioResampler | None = None
     shape: tuple[Any, ...] | None = None

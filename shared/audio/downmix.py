@@ -1,7 +1,7 @@
-"""Which channels of a recording to hear: pure arithmetic on channel statistics.
+"""Compute mono downmix weights from the statistics of a recording's channels.
 
-A plain mean is right for most recordings and wrong for two common ones: a silent channel halves
-the level, and channels in antiphase (one wired the wrong way round) cancel each other.
+The plain mean of the channels suits most recordings, with two common exceptions: a silent channel
+halves the level, and channels in antiphase (one has its polarity inverted) cancel each other.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from shared.audio.pcm import Float32
 
-# 60 dB below the loudest channel is hum or dither, not a talker.
+# A channel 60 dB below the loudest contains hum or dither, not speech.
 _SILENT_POWER_RATIO = 1e-6
-# Independent channels lose 3 dB in the mean of two; 13 dB means that they cancel.
+# The mean of two independent channels loses 3 dB; a loss of 13 dB means that they cancel.
 _CANCELLED_POWER_RATIO = 0.05
 
 
 class ChannelStatistics:
-    """Covariance of the channels of one recording, accumulated block by block."""
+    """Covariance matrix of a recording's channels, accumulated block by block."""
 
     def __init__(self, channels: int) -> None:
         self._count = 0
@@ -26,17 +26,17 @@ class ChannelStatistics:
         self._products = np.zeros((channels, channels))
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Take in samples of shape ``(channels, n)``."""
+        """Add samples of shape ``(channels, n)``."""
         samples = block.astype(np.float64)
         self._count += samples.shape[1]
         self._sum += samples.sum(axis=1)
         self._products += samples @ samples.T
 
     def weights(self) -> Float32:
-        """Share of each channel in the mono signal, shape ``(channels,)``, adding up to 1.
+        """Return the weight of each channel in the mono mix, shape ``(channels,)``, summing to 1.
 
-        Silent channels get 0; if the mean of the others cancels, the loudest gets 1; otherwise
-        they share equally. A constant offset counts as silence.
+        Silent channels get weight 0. If the mean of the other channels cancels, the loudest channel
+        gets weight 1; otherwise they are weighted equally. A constant offset counts as silence.
         """
         count = max(1, self._count)
         mean = self._sum / count

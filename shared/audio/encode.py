@@ -1,7 +1,8 @@
-"""Encoding the mesh's int16 audio for the wire: wav, mp3, opus, flac, aac and pcm.
+"""Encode mono int16 audio as wav, mp3, opus, flac, aac or pcm.
 
-:func:`encode_stream` sends bytes as soon as the encoder has any; :func:`encode` makes a whole file
-whose header is exact. Both go through FFmpeg (PyAV), except wav and pcm, which need no codec.
+:func:`encode_stream` yields bytes as soon as the encoder produces them. :func:`encode` returns a
+complete file with an exact header. Both use FFmpeg (PyAV), except for wav and pcm, which need no
+codec.
 """
 
 from __future__ import annotations
@@ -30,24 +31,24 @@ MIME: Final[dict[str, str]] = {
     "wav": "audio/wav",
     "pcm": "audio/pcm;rate=24000",
 }
-"""Content type of each container; its keys are all there are."""
+"""Content type of each supported container."""
 
 PCM_RATE: Final = 24_000
-"""Hz of the headerless ``pcm`` container (the OpenAI convention: mono s16le)."""
+"""Sample rate of the headerless ``pcm`` container, Hz (the OpenAI convention: mono s16le)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How FFmpeg makes one container.
+    """FFmpeg settings for one container.
 
     Attributes:
         muxer: FFmpeg's output format.
         encoder: FFmpeg's encoder.
-        sample_format: what the encoder takes.
-        rates: Hz that the encoder takes, ascending; empty = any.
+        sample_format: sample format that the encoder accepts.
+        rates: sample rates that the encoder accepts, Hz, ascending; empty = any.
         bit_rate: bits per second; None for lossless.
-        encoder_options: set on the encoder.
-        stream_options: set on the muxer when the output cannot be sought back into.
+        encoder_options: options of the encoder.
+        stream_options: options of the muxer for outputs that are not seekable.
     """
 
     muxer: str
@@ -61,12 +62,12 @@ class _Codec:
 
 _MPEG_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _CODECS: Final[dict[str, _Codec]] = {
-    # Bit rates at which speech of one channel is hard to tell from the original.
-    # A Xing header needs a second visit to the first frame, so a stream goes without.
+    # Bit rates at which mono speech is hard to distinguish from the original. Writing a Xing header
+    # requires seeking back to the first frame, so streams have none.
     "mp3": _Codec(
         "mp3", "libmp3lame", "s16p", _MPEG_RATES, 64_000, stream_options={"write_xing": "0"}
     ),
-    # FFmpeg fills a page of a second by default: 100 ms bounds what a listener waits for.
+    # FFmpeg's default Ogg page lasts a second; 100 ms bounds the latency of playback.
     "opus": _Codec(
         "ogg",
         "libopus",
@@ -84,18 +85,18 @@ _CODECS: Final[dict[str, _Codec]] = {
 def encode_stream(
     pcm: Iterable[Pcm16], fmt: AudioFormat, container: Container
 ) -> Generator[bytes, None, None]:
-    """Encode while the audio is being made.
+    """Encode audio chunk by chunk while it is being produced.
 
-    Nothing is sent before the first chunk has arrived, so that a failure to make it can still
-    become an error answer. Closing the generator closes ``pcm``. A wav header says "length
-    unknown" (``0xFFFFFFFF`` in both length fields), or zero where there was no chunk at all; flac
-    and mp3 carry no total length.
+    Nothing is yielded before the first chunk has arrived, so that an error before it can still
+    become an error response. Closing the generator closes ``pcm``. A wav header declares an unknown
+    length (``0xFFFFFFFF`` in both length fields), or zero if there was no chunk at all; flac and
+    mp3 carry no total length.
 
     Args:
         pcm: mono int16 chunks of any length.
-        fmt: their sample rate; the mesh's audio has one channel.
-        container: a key of :data:`MIME`. ``pcm`` is resampled to 24 kHz, the others only where
-            their encoder does not know the rate.
+        fmt: their format; only one channel is supported.
+        container: a key of :data:`MIME`. ``pcm`` is resampled to 24 kHz; the others are resampled
+            only if their encoder does not support the rate.
 
     Raises:
         ValueError: more than one channel.
@@ -116,9 +117,9 @@ def encode_stream(
 
 
 def encode(pcm: Pcm16, fmt: AudioFormat, container: Container) -> bytes:
-    """A whole file: exact wav lengths, flac with its sample count, mp3 with a Xing header.
+    """Encode a complete file: exact wav lengths, flac with sample count, mp3 with Xing header.
 
-    Arguments and errors as :func:`encode_stream`, with ``pcm`` of shape ``(n,)``.
+    Arguments and errors are those of :func:`encode_stream`, with ``pcm`` of shape ``(n,)``.
     """
     _require_mono(fmt)
     if container == "wav":
@@ -129,7 +130,7 @@ def encode(pcm: Pcm16, fmt: AudioFormat, container: Container) -> bytes:
 
 
 class _Sink:
-    """A file that can only be written to; keeps what was written until it is taken."""
+    """A write-only file that buffers written bytes until they are taken."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -147,7 +148,11 @@ class _Sink:
 def _encoded(
     chunks: Iterator[Pcm16], fmt: AudioFormat, container: str, file: _Sink | io.BytesIO
 ) -> Iterator[bytes]:
-    """Bytes as they become ready from a :class:`_Sink`; into a seekable file: nothing."""
+    """Yield encoded bytes as they become ready in a :class:`_Sink`.
+
+    With a seekable ``file``, a container with a codec is written to it and nothing is yielded;
+    ``pcm`` is always yielded.
+    """
     if container == "pcm":
         for samples in resampled_pcm(chunks, fmt.sample_rate, PCM_RATE):
             yield _bytes(samples)
@@ -159,7 +164,7 @@ def _encoded(
     with av.open(
         file, "w", format=codec.muxer, container_options={"flush_packets": "1", **options}
     ) as output:
-        # PyAV's stub says "any kind of stream" where the encoder's name is no literal.
+        # PyAV's stub returns a generic stream type if the encoder's name is not a literal.
         stream: Any = output.add_stream(
             codec.encoder,
             rate=rate,
@@ -183,7 +188,7 @@ def _encoded(
 
 
 def _nearest_rate(wanted: int, rates: tuple[int, ...]) -> int:
-    """The lowest known rate that keeps the whole band, else the highest there is."""
+    """Return the lowest supported rate that keeps the full bandwidth, or else the highest one."""
     if not rates or wanted in rates:
         return wanted
     return min((rate for rate in rates if rate > wanted), default=rates[-1])

@@ -1,4 +1,4 @@
-"""PCM as it moves through the mesh: a format known before the first byte, then int16 chunks."""
+"""PCM audio types: sample arrays, the audio format and a stream of int16 chunks."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ Float32: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """Interleaved s16le PCM: ``sample_rate`` in Hz, ``channels`` (the mesh itself uses 1)."""
+    """Format of interleaved s16le PCM: ``sample_rate`` in Hz and ``channels`` (1 within the mesh).
+    """
 
     sample_rate: int
     channels: int = 1
 
     @property
     def bytes_per_second(self) -> int:
-        """Bytes of one second of s16le audio."""
+        """Size of one second of s16le audio, bytes."""
         return self.sample_rate * self.channels * 2
 
 
 @dataclass(slots=True)
 class PcmStream:
-    """Audio that is being made: an :class:`AudioFormat` and an iterator of mono int16 chunks.
+    """A stream of mono int16 chunks with a known :class:`AudioFormat`.
 
-    Closing the stream stops the work behind it (``GeneratorExit`` in the producer); it is closed
-    by whoever consumes it, always, also after an error. It can be iterated once.
+    Closing the stream stops its producer (``GeneratorExit`` in the generator). The consumer must
+    always close it, also after an error. It can be iterated once.
 
     Attributes:
         format: sample rate (Hz) and channels, known before the first chunk.
         chunks: mono int16 arrays of any length > 0.
-        engine: name of the engine that makes it (``X-Engine``).
-        headers: facts about the answer for HTTP headers and stream events.
+        engine: name of the engine that produces the audio (``X-Engine``).
+        headers: metadata for HTTP headers and stream events.
     """
 
     format: AudioFormat
@@ -51,7 +52,7 @@ class PcmStream:
         return self.chunks
 
     def close(self) -> None:
-        """Stop the producer; safe to call twice."""
+        """Stop the producer. Safe to call twice."""
         close = getattr(self.chunks, "close", None)
         if close is not None:
             close()

@@ -1,4 +1,4 @@
-"""Arithmetic on samples in memory: other rates, int16 and float32."""
+"""Resample audio in memory and convert it between int16 and float32."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.core.streaming import close_quietly
 
 
 class Resampler:
-    """Changes the rate of a mono float32 stream, chunk by chunk (libswresample's sinc filter)."""
+    """A streaming resampler for mono float32 chunks (libswresample's sinc filter)."""
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
         self._from_rate = from_rate
@@ -24,7 +24,7 @@ class Resampler:
         self._started = False
 
     def feed(self, chunk: Float32) -> Float32:
-        """Samples that are ready after ``chunk``; fewer at first, by the filter's delay."""
+        """Return the samples that are ready after ``chunk``; the filter delays the first ones."""
         if self._same or chunk.size == 0:
             return chunk
         self._started = True
@@ -34,14 +34,14 @@ class Resampler:
         return _joined(self._resampler.resample(frame))
 
     def flush(self) -> Float32:
-        """The rest, once, after the last chunk."""
+        """Return the remaining samples. Call it once, after the last chunk."""
         if not self._started:
             return np.zeros(0, dtype=np.float32)
         return _joined(self._resampler.resample(None))
 
 
 def resample(samples: Float32, from_rate: int, to_rate: int) -> Float32:
-    """Mono float32 at another rate (Hz); the same array where the rates are equal."""
+    """Resample mono float32 samples (rates in Hz); equal rates return the same array."""
     if from_rate == to_rate:
         return samples
     resampler = Resampler(from_rate, to_rate)
@@ -49,7 +49,7 @@ def resample(samples: Float32, from_rate: int, to_rate: int) -> Float32:
 
 
 def float_to_pcm16(samples: NDArray[np.floating[Any]]) -> Pcm16:
-    """Samples in [-1, 1] as int16, rounded; what lies beyond is clipped.
+    """Convert samples in [-1, 1] to int16 with rounding; values out of range are clipped.
 
     Raises:
         EngineFailure: a sample is not a finite number.
@@ -61,12 +61,12 @@ def float_to_pcm16(samples: NDArray[np.floating[Any]]) -> Pcm16:
 
 
 def pcm16_to_float(samples: Pcm16) -> Float32:
-    """int16 as float32 in [-1, 1)."""
+    """Convert int16 samples to float32 in [-1, 1)."""
     return samples.astype(np.float32) / np.float32(32768.0)
 
 
 def resampled_pcm(chunks: Iterator[Pcm16], from_rate: int, to_rate: int) -> Iterator[Pcm16]:
-    """Mono int16 chunks at another rate (Hz), as they come; chunks without samples are left out.
+    """Resample mono int16 chunks (rates in Hz) as they arrive; empty chunks are dropped.
 
     Closing the generator closes ``chunks``.
     """
@@ -85,7 +85,7 @@ def resampled_pcm(chunks: Iterator[Pcm16], from_rate: int, to_rate: int) -> Iter
 
 
 def _back_to_pcm16(samples: Float32) -> Pcm16:
-    # pcm16_to_float divides by 32768; scale back by the same so that silence and levels survive.
+    # Scale by the factor that pcm16_to_float divides by, so that silence and levels are unchanged.
     return float_to_pcm16(samples * np.float32(32768.0 / 32767.0))
 
 

@@ -1,9 +1,9 @@
-"""Opening untrusted audio bytes with FFmpeg (through PyAV) and reading decoded frames safely.
+"""Open untrusted audio with FFmpeg (through PyAV) and read its decoded frames safely.
 
-Only bytes and seekable files are read, never a name or address: every protocol is off, and only
-demuxers that read nothing but their own input are allowed (no playlists, no concatenation
-scripts, no image sequences). What this module cannot promise is that a file is whole: it reports
-damage instead, so that a cut recording never looks like a complete one.
+Input is bytes or a seekable file, never a path or URL. All protocols are disabled, and only
+demuxers that read nothing but their own input are allowed (no playlists, concatenation scripts or
+image sequences). A file may be incomplete: the module reports damage, so that the caller can tell a
+cut recording from a complete one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import av.error
 from shared.audio.wav import WavCheck, check_wav
 from shared.core.errors import InvalidRequest, UnsupportedMedia
 
-# Self-contained audio and video containers. Left out on purpose: hls, dash, concat, sdp, rtsp,
-# image2, lavfi, ffmetadata and subtitle formats (they open other files, devices or sockets), and
+# Self-contained audio and video containers. Excluded on purpose: hls, dash, concat, sdp, rtsp,
+# image2, lavfi, ffmetadata and subtitle formats, which open other files, devices or sockets, and
 # the many game formats whose probes accept noise.
 _DEMUXERS: Final = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,ircam,loas,"
@@ -28,18 +28,19 @@ _DEMUXERS: Final = (
     "voc,w64,wav,wv"
 )
 _ALLOWED: Final = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
-# Tags that are no UTF-8 are an error to PyAV 18 unless it is told otherwise; later ones take them
-# and know no such argument.
+# PyAV 18 raises an error for tags that are not UTF-8 unless this argument is set; later versions
+# accept such tags and have no such argument.
 _METADATA: Final[dict[str, Any]] = (
     {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
 _RAW_DEMUXERS: Final = {"s16le": "s16le", "s16be": "s16be", "mulaw": "mulaw", "alaw": "alaw"}
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 1_000, 768_000, 32
-# Enough packets to tell noise that was probed as MP3 or AAC from a recording with a bad start.
+# Enough packets to distinguish noise that was probed as MP3 or AAC from a recording with a damaged
+# start.
 _TRIAL_PACKETS = 32
-# Codec delay and padding make decoded and declared lengths differ by up to a few frames.
+# Because of codec delay and padding, decoded and declared lengths differ by up to a few frames.
 _TOLERANCE_S, _TOLERANCE_SHARE = 0.3, 0.001
-# These containers count their samples.
+# These containers store an exact sample count.
 _EXACT: Final = frozenset({"aiff", "au", "flac"})
 _EXACT_TOLERANCE_S = 0.002
 _TAIL_BYTES = 128 * 1024
@@ -47,7 +48,7 @@ _TAIL_BYTES = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RawFormat:
-    """Samples without a header, described by the caller.
+    """Format of samples without a header, as declared by the client.
 
     Attributes:
         encoding: ``s16le``, ``s16be``, ``mulaw`` or ``alaw`` (ITU-T G.711).
@@ -55,7 +56,7 @@ class RawFormat:
         channels: interleaved channels, 1 to 32.
 
     Raises:
-        InvalidRequest: a value outside those.
+        InvalidRequest: a value is out of range.
     """
 
     encoding: str
@@ -79,16 +80,16 @@ _PCM_TYPES: Final = {"audio/l16", "audio/pcm", "audio/x-pcm", "audio/raw", "audi
 
 
 def raw_format_of(content_type: str | None) -> RawFormat | None:
-    """The raw format that a content type declares, or None where it declares none.
+    """Return the raw format that a content type declares, or None if it declares none.
 
-    ``audio/L16;rate=16000;channels=1`` and ``audio/pcm;rate=24000`` are s16le. RFC 2586 says
-    L16 is big-endian, but the speech services that made the type common send little-endian;
-    ``;endianness=big-endian`` asks for the RFC's order. ``audio/L16`` must have a rate (as in the
-    RFC); ``audio/pcm`` without one is 24 kHz (the OpenAI convention). ``audio/basic`` (RFC 2046),
-    ``audio/PCMU`` and ``audio/PCMA`` are G.711 at 8 kHz unless a rate is given.
+    ``audio/L16;rate=16000;channels=1`` and ``audio/pcm;rate=24000`` are s16le. RFC 2586 defines L16
+    as big-endian, but the speech services that made the type common send little-endian;
+    ``;endianness=big-endian`` selects the RFC's byte order. ``audio/L16`` must have a rate (as in
+    the RFC); ``audio/pcm`` without one is 24 kHz (the OpenAI convention). ``audio/basic`` (RFC
+    2046), ``audio/PCMU`` and ``audio/PCMA`` are G.711 at 8 kHz unless a rate is given.
 
     Raises:
-        InvalidRequest: a rate or channel count that is missing, no number or out of range.
+        InvalidRequest: the rate or channel count is missing, not a number or out of range.
     """
     if not content_type:
         return None
@@ -114,24 +115,25 @@ def raw_format_of(content_type: str | None) -> RawFormat | None:
 
 
 class AudioSource:
-    """One pass over the sound track of a file.
+    """A reader that decodes the audio track of a file once.
 
     Args:
         source: seekable binary file; read from its start.
-        declared: set where the bytes have no header.
+        declared: format of samples without a header; None for files with a header.
 
     Attributes:
         container: FFmpeg's name of the demuxer.
         codec: FFmpeg's name of the decoder.
-        sample_rate: of the file, Hz.
-        channels: of the file.
-        declared_seconds: length that the container's header promises; None where it promises none.
-        seconds: decoded so far.
-        damage: after the last frame: why the sound is not whole, or None where nothing was seen.
+        sample_rate: sample rate of the file, Hz.
+        channels: number of channels in the file.
+        declared_seconds: length declared by the container's header; None if it declares none.
+        seconds: seconds decoded so far.
+        damage: set after the last frame: why the audio is incomplete, or None if no damage was
+            found.
 
     Raises:
-        InvalidRequest: no bytes at all (code ``empty_audio``).
-        UnsupportedMedia: no audio that can be decoded.
+        InvalidRequest: the file is empty (code ``empty_audio``).
+        UnsupportedMedia: the file contains no decodable audio.
     """
 
     def __init__(self, source: BinaryIO, declared: RawFormat | None = None) -> None:
@@ -153,7 +155,8 @@ class AudioSource:
             self.container: str = self._container.format.name
             self.codec: str = stream.codec_context.name
             if self.codec == "flac":
-                # Without this FFmpeg plays what it can of a frame whose checksum is wrong.
+                # Without this option FFmpeg decodes frames whose checksum is wrong as far as it
+                # can.
                 stream.codec_context.options = {"err_detect": "crccheck+explode"}
             self.sample_rate: int = stream.rate
             self.channels: int = stream.channels
@@ -171,13 +174,14 @@ class AudioSource:
         self.damage: str | None = None
 
     def close(self) -> None:
-        """Free FFmpeg's state; safe to call twice."""
+        """Free FFmpeg's state. Safe to call twice."""
         self._container.close()
 
     def frames(self) -> Iterator[Any]:
-        """Decoded ``av.AudioFrame`` objects in order; sets :attr:`damage` at the end.
+        """Yield decoded ``av.AudioFrame`` objects in order and set :attr:`damage` at the end.
 
         Raises:
+            InvalidRequest: the file has no samples (code ``empty_audio``).
             UnsupportedMedia: more than half of the packets cannot be decoded.
         """
         packets = failed = 0
@@ -205,12 +209,12 @@ class AudioSource:
             raise UnsupportedMedia("the audio cannot be decoded", param="file")
         if self.seconds == 0.0:
             raise InvalidRequest("the audio has no samples", param="file", code="empty_audio")
-        # One undecodable packet at the very end is usually a tag, not sound.
+        # A single undecodable packet at the very end is usually a tag, not audio.
         failed -= int(last_failed)
         self.damage = self._judge(packets, failed, corrupt, broke_off)
 
     def _packets(self) -> Iterator[Any]:
-        """Packets of the sound track; None last where the demuxer gave up before the end."""
+        """Yield the packets of the audio track; the last one is None if the demuxer failed."""
         try:
             yield from self._container.demux(self._stream)
         except av.error.FFmpegError:
@@ -233,7 +237,7 @@ class AudioSource:
         return None
 
     def _declared_seconds(self) -> float | None:
-        """Length from the header, only where the container states one and FFmpeg did not guess."""
+        """Return the header's length if the container states one and FFmpeg did not estimate it."""
         if self.container in {"aac", "wav"} or (
             self.container == "mp3" and not self._has_length_tag
         ):
@@ -249,7 +253,8 @@ class AudioSource:
 def _open(source: BinaryIO, declared: RawFormat | None) -> Any:
     try:
         if declared is None:
-            # The mode is given because PyAV would take it from an upload's "w+b" temporary file.
+            # The mode is explicit because PyAV would otherwise take it from an upload's "w+b"
+            # temporary file.
             return av.open(
                 source,
                 mode="r",
@@ -273,12 +278,15 @@ def _open(source: BinaryIO, declared: RawFormat | None) -> Any:
 
 
 def _refuse(url: str, flags: int, options: object) -> Any:
-    """Second lock behind the whitelists: a container may not open anything beside itself."""
+    """Reject every attempt of a container to open another file, in addition to the whitelists."""
     raise PermissionError("audio files may not refer to other files")
 
 
 def _ends_inside_ogg_page(source: BinaryIO) -> bool:
-    """Whether an Ogg file ends before its last page does (RFC 3533: segment table, then body)."""
+    """Return whether an Ogg file ends inside its last page.
+
+    The page's length follows from its segment table (RFC 3533).
+    """
     source.seek(0)
     if source.read(4) != b"OggS":
         return False
@@ -295,12 +303,12 @@ def _ends_inside_ogg_page(source: BinaryIO) -> bool:
 
 
 def _has_mp3_length_tag(source: BinaryIO) -> bool:
-    """Whether the first MPEG frame holds the number of frames (Xing, Info or VBRI tag)."""
+    """Return whether the first MPEG frame holds the frame count (Xing, Info or VBRI tag)."""
     source.seek(0)
     head = source.read(10)
     offset = 0
     if head[:3] == b"ID3" and len(head) == 10:
-        # ID3v2 sizes are four bytes of seven bits.
+        # An ID3v2 size is stored as four bytes of seven bits each.
         offset = 10 + sum(
             byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)
         )

@@ -1,9 +1,10 @@
-"""RIFF/WAVE headers: written for streams and files, and read to see whether a file was cut.
+"""Write RIFF/WAVE headers and check WAV files for truncation.
 
-While audio is still being made its length is unknown, yet a WAV header has two length fields
-before the first sample. A streaming header holds ``0xFFFFFFFF`` in both (the convention of
-FFmpeg's and OpenAI's streamed WAV: "until the end of the stream"); a header made for a known
-length holds the exact one. Readers tried: see ``docs/decisions/0003-audio-through-pyav.md``.
+A WAV header has two length fields before the first sample, but the length of streamed audio is
+unknown when its header is sent. A streaming header holds ``0xFFFFFFFF`` in both fields, the
+convention of FFmpeg's and OpenAI's streamed WAV for "until the end of the stream". A header for a
+known length holds the exact values. ``docs/decisions/0003-audio-through-pyav.md`` lists the readers
+that were tested.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from shared.audio.pcm import AudioFormat
 HEADER_BYTES = 44
 UNKNOWN_SIZE = 0xFFFFFFFF
 _PCM = 1
-# Writers that do not know the length leave 0, 0xFFFFFFFF, 0x7FFFFFFF or something close below it.
+# If the length is unknown, writers store 0, 0xFFFFFFFF, 0x7FFFFFFF or a value just below it.
 _LARGEST_BELIEVABLE = 0x7FFF0000
 _MAX_CHUNKS = 1_000
-# More than this beyond the end is no cut file but a wrong length.
+# A chunk that exceeds the file by more than this has a wrong length; the file was not just cut.
 _MAX_OVERHANG = 1 << 20
 
 
 def wav_header(fmt: AudioFormat, data_bytes: int | None) -> bytes:
-    """The 44 bytes before s16le samples.
+    """Return the 44-byte WAV header for s16le samples.
 
     Args:
         fmt: sample rate (Hz) and channels.
-        data_bytes: length of the samples in bytes; None for a stream of unknown length, which
-            writes ``0xFFFFFFFF`` in both length fields.
+        data_bytes: size of the samples in bytes; None for a stream of unknown length, which writes
+            ``0xFFFFFFFF`` to both length fields.
 
     Raises:
         ValueError: the length does not fit the 32-bit field.
@@ -62,12 +63,12 @@ def wav_header(fmt: AudioFormat, data_bytes: int | None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class WavCheck:
-    """What the chunk list of a WAV file says about it; all is well in a file of another kind.
+    """Result of checking the chunk list of a WAV file; the defaults apply to other file types.
 
     Attributes:
-        missing_bytes: of samples that the header promises beyond the end of the file. FFmpeg takes
-            the shorter of the two lengths and says nothing. 0 where the length is "unknown".
-        plausible: no metadata chunk claims to be much larger than the file.
+        missing_bytes: bytes of samples that the header declares beyond the end of the file. FFmpeg
+            uses the shorter of the two lengths without a warning. 0 if the length is "unknown".
+        plausible: False if a metadata chunk declares a size far beyond the end of the file.
     """
 
     missing_bytes: int = 0
@@ -75,10 +76,11 @@ class WavCheck:
 
 
 def check_wav(source: BinaryIO) -> WavCheck:
-    """Walk the chunks of a WAV file before FFmpeg does; leaves the position at the start.
+    """Walk the chunks of a WAV file before FFmpeg opens it, then seek back to the start.
 
-    FFmpeg allocates and clears what a metadata chunk claims, up to 2 GiB, before it reads it: a
-    file of a few bytes could cost seconds and the memory of the machine.
+    FFmpeg allocates and clears the size that a metadata chunk declares, up to 2 GiB, before it
+    reads the chunk. A file of a few bytes could therefore cost seconds and all memory of the
+    machine.
     """
     end = source.seek(0, 2)
     source.seek(0)

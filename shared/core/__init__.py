@@ -1,1 +1,1 @@
-"""What every part of the mesh needs: errors, settings, logs, metrics, cancellation, streams."""
+"""Basics used by all services: errors, settings, logs, metrics, cancellation and streams."""

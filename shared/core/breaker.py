@@ -1,8 +1,8 @@
-"""A circuit breaker: a pure state machine with an injected clock.
+"""A circuit breaker as a state machine with an injectable clock.
 
-Closed until ``threshold`` failures follow one another; then open, refusing at once, for
-``cooldown_s``; then half open: one trial, whose outcome closes it or opens it again
-(M. Nygard, "Release It!", 2007).
+The breaker is closed until ``threshold`` consecutive calls have failed. It is then open and rejects
+calls for ``cooldown_s`` seconds. After that it is half open and allows one trial call, whose
+outcome closes it or opens it again (M. Nygard, "Release It!", 2007).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 
 class CircuitBreaker:
-    """Guards one address; safe to use from several threads."""
+    """A thread-safe circuit breaker for one address."""
 
     def __init__(
         self,
@@ -32,19 +32,19 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are refused now (half open counts as open while its trial runs)."""
+        """Whether the breaker is open now; its pause has not yet expired."""
         with self._lock:
             return self._open_until is not None and self._clock() < self._open_until
 
     @property
     def is_tripped(self) -> bool:
-        """Whether it has opened and no call has succeeded since."""
+        """Whether the breaker has opened and no call has closed it since."""
         with self._lock:
             return self._open_until is not None
 
     @property
     def retry_after_s(self) -> float:
-        """Seconds until a call will be allowed; 0 where one is."""
+        """Seconds until the next call is allowed; 0 if one is allowed now."""
         with self._lock:
             now = self._clock()
             until = max(
@@ -54,21 +54,24 @@ class CircuitBreaker:
             return max(0.0, until - now)
 
     def allow(self) -> bool:
-        """Whether a call may be made now; in the half-open state only one may."""
+        """Return whether a call may be made now; the half-open state allows only one."""
         with self._lock:
             if self._open_until is None:
                 return True
             now = self._clock()
             if now < self._open_until:
                 return False
-            # A trial whose outcome never came must not keep the circuit open for ever.
+            # A trial that never reports its outcome must not keep the circuit open for ever.
             if self._trial_since is not None and now - self._trial_since < self._cooldown_s:
                 return False
             self._trial_since = now
             return True
 
     def succeeded(self) -> None:
-        """A call got an answer: close, unless the other side has asked for a pause meanwhile."""
+        """Record a successful call.
+
+        This closes the breaker, unless the server has meanwhile requested a pause that is not over.
+        """
         with self._lock:
             self._failures = 0
             if self._asked_until is not None and self._clock() < self._asked_until:
@@ -78,10 +81,11 @@ class CircuitBreaker:
             self._trial_since = None
 
     def failed(self, retry_after_s: float | None = None) -> None:
-        """A call got none.
+        """Record a failed call.
 
         Args:
-            retry_after_s: the other side said when to come back: open until then, at once.
+            retry_after_s: pause that the server requested, seconds; the breaker opens for it at
+                once.
         """
         with self._lock:
             self._failures += 1

@@ -1,7 +1,7 @@
-"""Whether the client that a thread works for is still there.
+"""Check whether the client of the current request is still connected.
 
-A server notices that a client has left only when it writes to it, which a request that waits in a
-queue does not do. The web layer leaves a probe here; whoever waits asks it now and then.
+A server notices a disconnect only when it writes to the socket, which a request waiting in a queue
+does not do. The web layer therefore registers a probe that waiting code polls.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _PROBE: ContextVar[Callable[[], bool] | None] = ContextVar("client_probe", defau
 
 
 def client_is_gone() -> bool:
-    """True when the current client has closed its connection; False where nobody knows."""
+    """Return whether the current client has disconnected; False if no probe is registered."""
     probe = _PROBE.get()
     return probe is not None and probe()
 
 
 @contextlib.contextmanager
 def watching(probe: Callable[[], bool]) -> Iterator[None]:
-    """Let :func:`client_is_gone` ask ``probe`` inside the block."""
+    """Register ``probe`` for :func:`client_is_gone` inside the block."""
     token = _PROBE.set(probe)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a system says when a disk has no room left."""
+"""Detect errors that mean the disk is full."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_full(error: BaseException) -> TypeGuard[OSError]:
-    """Whether ``error`` says that the disk, or one's share of it, is full."""
+    """Return whether ``error`` means that the disk or the user's quota is full."""
     return isinstance(error, OSError) and error.errno in _FULL

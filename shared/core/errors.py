@@ -1,8 +1,8 @@
-"""The one error family of the mesh.
+"""The exception hierarchy of the mesh, mapped to HTTP and WebSocket status codes.
 
-Every failure that a caller may see is a :class:`MeshError`. The class fixes the HTTP status, the
-WebSocket close code and the ``type`` of the JSON body (the OpenAI error shape), so that a route
-never decides them. Nothing here knows Flask.
+Every failure that is visible to a client is a :class:`MeshError`. The class determines the HTTP
+status, the WebSocket close code and the ``type`` of the JSON body (the OpenAI error format), so
+routes do not choose them. This module does not depend on Flask.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 
 class MeshError(Exception):
-    """Base of every error that crosses an interface of the mesh.
+    """Base class of all errors that are returned to a client or between services.
 
     Args:
-        message: one sentence for the caller; never holds transcripts, tokens or server paths.
-        param: the request field at fault, if there is one.
-        code: a stable machine-readable word; the class's own where not given.
-        retry_after: seconds after which a retry makes sense; sent as ``Retry-After``.
-        details: further JSON fields for the body (for example the voices there are).
+        message: one sentence for the client; must not contain transcripts, tokens or server paths.
+        param: name of the invalid request field, if any.
+        code: stable machine-readable error code; defaults to the class's own.
+        retry_after: seconds after which the client should retry; sent as ``Retry-After``.
+        details: further JSON fields for the body (for example the available voices).
     """
 
     status: ClassVar[int] = 500
@@ -44,7 +44,7 @@ class MeshError(Exception):
         self.details = details or {}
 
     def body(self) -> dict[str, Any]:
-        """The JSON body of the answer: ``{"error": {message, type, param, code, …details}}``."""
+        """Return the JSON body: ``{"error": {message, type, param, code, …details}}``."""
         error: dict[str, Any] = {
             "message": self.message,
             "type": self.type,
@@ -56,7 +56,7 @@ class MeshError(Exception):
 
 
 class InvalidRequest(MeshError):
-    """The request was understood and is wrong (422)."""
+    """The request is well formed but invalid (422)."""
 
     status = 422
     ws_close = 1008
@@ -65,14 +65,14 @@ class InvalidRequest(MeshError):
 
 
 class MalformedRequest(InvalidRequest):
-    """The request could not be parsed at all (400)."""
+    """The request cannot be parsed (400)."""
 
     status = 400
     default_code = "malformed_request"
 
 
 class Unauthorized(MeshError):
-    """No token, or not one of ours (401)."""
+    """The bearer token is missing or not accepted (401)."""
 
     status = 401
     ws_close = 1008
@@ -81,7 +81,7 @@ class Unauthorized(MeshError):
 
 
 class Forbidden(MeshError):
-    """The request comes from a place it must not come from (403)."""
+    """The request's origin is not allowed (403)."""
 
     status = 403
     ws_close = 1008
@@ -90,7 +90,7 @@ class Forbidden(MeshError):
 
 
 class NotFound(MeshError):
-    """No such route or resource (404)."""
+    """The route or resource does not exist (404)."""
 
     status = 404
     ws_close = 1008
@@ -99,7 +99,7 @@ class NotFound(MeshError):
 
 
 class UnknownVoice(NotFound):
-    """The voice does not exist; ``details["available"]`` lists those that do (404)."""
+    """The voice does not exist; ``details["available"]`` lists the existing voices (404)."""
 
     default_code = "unknown_voice"
 
@@ -111,7 +111,7 @@ class UnknownModel(NotFound):
 
 
 class MethodNotAllowed(MeshError):
-    """The route exists, not with this method (405)."""
+    """The route does not support this HTTP method (405)."""
 
     status = 405
     ws_close = 1008
@@ -120,7 +120,7 @@ class MethodNotAllowed(MeshError):
 
 
 class TooLarge(MeshError):
-    """Body, text or audio above the limit (413)."""
+    """The body, text or audio exceeds the size limit (413)."""
 
     status = 413
     ws_close = 1009
@@ -129,7 +129,7 @@ class TooLarge(MeshError):
 
 
 class UnsupportedMedia(MeshError):
-    """Bytes that are no audio we can decode, or a content type we do not take (415)."""
+    """The audio cannot be decoded, or the content type is not supported (415)."""
 
     status = 415
     ws_close = 1003
@@ -138,7 +138,7 @@ class UnsupportedMedia(MeshError):
 
 
 class RateLimited(MeshError):
-    """The caller's own rate is too high (429)."""
+    """The client has exceeded its rate limit (429)."""
 
     status = 429
     ws_close = 1013
@@ -148,7 +148,7 @@ class RateLimited(MeshError):
 
 
 class Overloaded(MeshError):
-    """The admission queue is full, or the deadline passed while waiting in it (503)."""
+    """The queue is full, or the request timed out while waiting in it (503)."""
 
     status = 503
     ws_close = 1013
@@ -158,7 +158,7 @@ class Overloaded(MeshError):
 
 
 class NotReady(MeshError):
-    """Models are still loading, or could not be loaded; the message says which (503)."""
+    """The models are still loading or failed to load; the message says which (503)."""
 
     status = 503
     ws_close = 1013
@@ -168,7 +168,7 @@ class NotReady(MeshError):
 
 
 class UpstreamUnavailable(MeshError):
-    """No replica of a needed service answers (502)."""
+    """No replica of a required service responds (502)."""
 
     status = 502
     ws_close = 1011
@@ -177,7 +177,7 @@ class UpstreamUnavailable(MeshError):
 
 
 class UpstreamTimeout(MeshError):
-    """A needed service did not answer in time (504)."""
+    """A required service did not respond in time (504)."""
 
     status = 504
     ws_close = 1011
@@ -186,9 +186,9 @@ class UpstreamTimeout(MeshError):
 
 
 class ClientGone(MeshError):
-    """The client closed its connection before its answer began; nobody reads this one.
+    """The client disconnected before the response began, so it never receives this error.
 
-    499 is nginx's status for it; it appears in logs and metrics only.
+    499 is nginx's status for this case; it appears only in logs and metrics.
     """
 
     status = 499
@@ -198,7 +198,7 @@ class ClientGone(MeshError):
 
 
 class EngineFailure(MeshError):
-    """The model failed on a request that was valid (500)."""
+    """The engine failed on a valid request (500)."""
 
     status = 500
     ws_close = 1011
@@ -207,6 +207,6 @@ class EngineFailure(MeshError):
 
 
 class ModelDamaged(EngineFailure):
-    """A model file is missing or its checksum is wrong and it could not be rebuilt."""
+    """A model file is missing or has a wrong checksum and could not be rebuilt (500)."""
 
     default_code = "model_damaged"

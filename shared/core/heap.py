@@ -1,4 +1,4 @@
-"""The C heap of a process that allocates large buffers in many threads."""
+"""Tune glibc's heap for a process that allocates large buffers in many threads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _MIB = 1024 * 1024
 
 
 def steady_heap() -> bool:
-    """Keep glibc's heap from growing with the number of threads; False on another C library.
+    """Limit the growth of glibc's heap; return False with another C library or on failure.
 
-    By default each thread gets a heap of its own, which keeps what was freed in it, and the size
-    from which buffers are mapped (and so given back) rises to 32 MiB as they are used. With audio
-    buffers in some fifty server threads that came to 4 GB after 60 requests of a speech engine;
-    with two heaps and a fixed threshold of 1 MiB the process stayed within 30 MB of its start.
+    By default each thread gets its own arena, which keeps freed memory, and the size from which
+    buffers are memory-mapped (and so returned to the system) rises to 32 MiB with use. With audio
+    buffers in some fifty server threads this reached 4 GB after 60 requests to a speech engine.
+    With two arenas and a fixed threshold of 1 MiB the process stayed within 30 MB of its initial
+    size.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -1,7 +1,7 @@
-"""JSON logs, one object a line, each with the service and the request it belongs to.
+"""JSON logging: one object per line, with the service name and the request id.
 
-Texts, transcripts and tokens are never passed to a logger; what is logged of a request is its
-shape (lengths, languages, engines, times).
+Texts, transcripts and tokens are never logged. Log records describe a request only by its lengths,
+languages, engines and times.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from contextvars import ContextVar
 from pythonjsonlogger.json import JsonFormatter
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The request being served in this context; crosses services as ``X-Request-ID``."""
+"""Id of the request served in this context; passed between services as ``X-Request-ID``."""
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 
 
 def new_request_id() -> str:
-    """A fresh request id, 32 hexadecimal digits behind ``req_``."""
+    """Return a new request id: ``req_`` and 32 hexadecimal digits."""
     return f"req_{uuid.uuid4().hex}"
 
 
 def accept_request_id(given: str | None) -> str:
-    """The caller's id where it is well formed (it is echoed and logged), else a fresh one."""
+    """Return the client's request id if it is well formed, otherwise a new one.
+
+    The id is returned to the client and logged.
+    """
     return given if given and _WELL_FORMED.fullmatch(given) else new_request_id()
 
 
@@ -42,7 +45,7 @@ class _Context(logging.Filter):
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:
-    """Send all records of this process to standard error as JSON lines.
+    """Write all log records of this process to standard error as JSON lines.
 
     Raises:
         ValueError: unknown ``level``.
@@ -58,6 +61,6 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # These two log every request or every connection at INFO; our access log has them already.
+    # These log every request or connection at INFO, which the access log already contains.
     for noisy in ("werkzeug", "urllib3", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

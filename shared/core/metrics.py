@@ -1,6 +1,7 @@
-"""Every metric of the mesh, with its labels and buckets. Base units; bounded labels.
+"""Definitions of all Prometheus metrics of the mesh, with labels and buckets.
 
-Label values come from code (routes, engine names, outcomes), never from a request.
+Units are base units. Label values are bounded: they come from code (routes, engine names,
+outcomes), never from a request.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ GPU_UTILISATION = Gauge(
 UPSTREAM_UP = Gauge(
     "voice_upstream_up", "1 when the service said it is ready, when last asked.", ["upstream"]
 )
-# Of the gateway's /metrics alone, which adds it there: no family without samples elsewhere.
+# Only the gateway's /metrics adds this metric, so that the other services do not expose a family
+# without samples.
 UPSTREAM_METRICS_UP = Gauge(
     "voice_upstream_metrics_up",
     "1 when the replica's own metrics are part of this answer.",

@@ -1,7 +1,7 @@
-"""Settings that every service has; each service's own module extends :class:`CommonSettings`.
+"""Settings common to all services; each service's own module extends :class:`CommonSettings`.
 
-The environment (and a ``.env`` file in the working directory) is read when a settings object is
-made, never at import. docs/configuration.md and ``.env.example`` are generated from the fields.
+The environment and a ``.env`` file in the working directory are read when a settings object is
+created, not at import. docs/configuration.md and ``.env.example`` are generated from the fields.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def default_threads() -> int:
-    """Threads of one model: the processors this process may run on, at most 4.
+    """Return the default number of threads per model: the available CPUs, at most 4.
 
-    The embedded models are small; beyond four threads they gain little and starve each other.
+    The embedded models are small. With more than four threads they gain little speed and take CPU
+    time from each other.
     """
     return min(4, len(os.sched_getaffinity(0)))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is an address or name that only this machine reaches."""
+    """Return whether ``host`` is a loopback address or name."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
@@ -35,7 +36,7 @@ def is_loopback(host: str) -> bool:
 
 
 class CommonSettings(BaseSettings):
-    """What every process of the mesh reads from its environment."""
+    """Settings that every process of the mesh reads from its environment."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -149,12 +150,12 @@ class CommonSettings(BaseSettings):
 
     @property
     def home(self) -> Path:
-        """Folder of everything the meshes of this machine share, absolute."""
+        """Folder shared by all meshes of this machine, absolute."""
         return self.voicemesh_home
 
     @property
     def state(self) -> Path:
-        """Folder of what belongs to one mesh alone, absolute."""
+        """Folder for the state of this mesh alone, absolute."""
         return self.voicemesh_state or self.voicemesh_home
 
     @property
@@ -164,12 +165,15 @@ class CommonSettings(BaseSettings):
 
     @property
     def effective_log_level(self) -> str:
-        """``DEBUG`` where ``DEBUG_MODE`` is set, else ``LOG_LEVEL``."""
+        """``DEBUG`` if ``DEBUG_MODE`` is set, otherwise ``LOG_LEVEL``."""
         return "DEBUG" if self.debug_mode else self.log_level.upper()
 
 
 class ServiceSettings(CommonSettings):
-    """Of a process that listens: it is open to others only to those with a token."""
+    """Settings of a listening process; listening beyond loopback requires API tokens.
+
+    ``ALLOW_OPEN_ACCESS`` lifts the requirement.
+    """
 
     @model_validator(mode="after")
     def _loopback_or_token(self) -> Self:
@@ -183,7 +187,8 @@ class ServiceSettings(CommonSettings):
 
 
 def split_names(value: object) -> object:
-    """For list settings written with commas: ``"a, b"`` → ``("a", "b")``; others unchanged."""
+    """Split a comma-separated string: ``"a, b"`` → ``("a", "b")``; return other values unchanged.
+    """
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
