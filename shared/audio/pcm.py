@@ -17,8 +17,7 @@ Float32: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """Format of interleaved s16le PCM: ``sample_rate`` in Hz and ``channels`` (1 within the mesh).
-    """
+    """Interleaved s16le PCM format: ``sample_rate`` in Hz, ``channels`` (1 within the mesh)."""
 
     sample_rate: int
     channels: int = 1

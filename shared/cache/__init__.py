@@ -1,4 +1,4 @@
-"""The caches there are, and opening the one that a setting names."""
+"""Open the cache that a settings URL names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shared.cache.tiered import TieredCache
 from shared.core.errors import InvalidRequest, NotReady
 
 FRONT_BYTES = 64 << 20
-"""Most that is kept in memory in front of another cache."""
+"""Maximum size of the memory cache in front of another cache, bytes."""
 
 _FRONT_SHARE = 10
-"""The life of an entry is so many times its longest stay in front."""
+"""The TTL of an entry divided by its maximum time in the front cache."""
 
 _OBJECTS = {
     "s3": ("s3fs", "cache-s3"),
@@ -39,27 +39,29 @@ def open_cache(
     ttl_s: float = 0.0,
     front_bytes: int = FRONT_BYTES,
 ) -> Cache | None:
-    """The cache that ``url`` names, with memory in front and guarded: it never raises.
+    """Open the cache that ``url`` names, with a memory cache in front of it.
 
-    A store that cannot be reached now is no error: it is tried again while it is used.
+    Caches other than ``memory:`` are wrapped in a :class:`GuardedCache`, so errors of the store are
+    not raised. A store that cannot be reached now is not an error: it is tried again when it is
+    used.
 
     Args:
         url: ``none``; ``memory:``; ``disk:`` (a folder below ``home``) or ``disk:/folder``;
             ``redis://``, ``rediss://``, ``unix://``; ``s3://``, ``gs://``, ``file:///`` with a
             prefix.
-        name: of what is cached: label of the metric, folder or prefix of the keys.
+        name: name of the cached data: label of the metric, and folder or prefix of the keys.
         home: the mesh's home folder.
-        max_bytes: what memory and disk may hold. Redis and buckets have limits of their own.
-        ttl_s: entries older than this are forgotten, seconds, or up to a tenth later where memory
-            stands in front; 0: never.
-        front_bytes: most that is kept in memory in front of another cache.
+        max_bytes: maximum size in memory and on disk. Redis and buckets have their own limits.
+        ttl_s: age at which entries expire, seconds, or up to a tenth later with a memory cache in
+            front; 0: never.
+        front_bytes: maximum size of the memory cache in front of another cache, bytes.
 
     Returns:
-        None for ``none``.
+        The cache, or None for ``none``.
 
     Raises:
-        InvalidRequest: no such kind of cache.
-        NotReady: its package is not installed; the message says what installs it.
+        InvalidRequest: unknown kind of cache.
+        NotReady: the required package is not installed; the message says what installs it.
     """
     scheme, _, rest = url.strip().partition(":")
     scheme = scheme.lower()
@@ -76,10 +78,11 @@ def open_cache(
     elif scheme in _OBJECTS:
         store = _objects(url, scheme, name, ttl)
     else:
-        # The address may hold a password: only its kind is repeated.
+        # The URL may contain a password, so only its scheme is repeated.
         shown = scheme[:16] if re.fullmatch(r"[a-z0-9+.-]*", scheme) else "that"
         raise InvalidRequest(f"no cache of the kind '{shown}'; there is: {_KINDS}")
-    # What comes from behind is new in front: a short life there keeps the whole near the limit.
+    # An entry copied from the back cache starts with a full TTL in front; a short TTL there keeps
+    # its total age close to the limit.
     front = MemoryCache(min(front_bytes, max_bytes), ttl and ttl / _FRONT_SHARE)
     return TieredCache(front, GuardedCache(name, store))
 
@@ -120,7 +123,7 @@ def _objects(url: str, scheme: str, name: str, ttl_s: float | None) -> Callable[
 
 def _require(module: str, extra: str, kind: str) -> None:
     if find_spec(module) is None:
-        # An image has no pip: what is missing there is added where the image is built.
+        # A container image has no pip: missing packages are added when the image is built.
         remedy = (
             f"pip install -e '.[{extra}]'"
             if find_spec("pip")

@@ -1,9 +1,9 @@
-"""One interface for everything that is kept so that it need not be made again.
+"""The interface of all caches, and the computation of cache keys.
 
-A cache maps a digest (:func:`cache_key`) to bytes. It may forget at any time, and the mesh works
-the same without it, only slower. Implementations live in ``shared/cache``; a service opens the one
-that its settings name with :func:`shared.cache.open_cache`, which also guards it: a store that is
-down is skipped, counted and tried again later.
+A cache maps a digest (:func:`cache_key`) to bytes. It may drop entries at any time; the mesh then
+works the same, only slower. Implementations are in ``shared/cache``. A service opens the one in its
+settings with :func:`shared.cache.open_cache`, which also guards it: calls to a store that is down
+are skipped and counted, and the store is tried again later.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ import numpy as np
 
 
 class Cache(ABC):
-    """Bytes under hexadecimal keys; safe to use from several threads.
+    """A thread-safe store of bytes under hexadecimal keys.
 
-    Every method may raise whatever the store behind it raises; only
-    :class:`shared.cache.guard.GuardedCache` turns that into a miss. Use it in a ``with``
+    Every method may raise any error of the underlying store. Only
+    :class:`shared.cache.guard.GuardedCache` turns errors into misses. Use it in a ``with``
     statement, or call :meth:`close`.
     """
 
     @abstractmethod
     def get(self, key: str) -> bytes | None:
-        """What was put under ``key``; None where it is unknown, forgotten or too old."""
+        """Return the value stored under ``key``; None if it is unknown, dropped or expired."""
 
     @abstractmethod
     def put(self, key: str, value: bytes) -> None:
-        """Keep ``value``, unless it is larger than the cache likes; other values may have to go."""
+        """Store ``value``, unless it is too large for the cache; other entries may be evicted."""
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Forget ``key``; no error where it is unknown."""
+        """Remove ``key``; do nothing if it is unknown."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back connections and files. Safe to call twice."""
+        """Release connections and files. Safe to call twice."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,29 +57,29 @@ class Cache(ABC):
 
 
 def cache_key(**facts: object) -> str:
-    """A digest of everything that decides what is cached.
+    """Return a digest of all facts that determine the cached value.
 
-    Facts are written in one canonical form first, so that neither the order of names nor
-    the kind of mapping, sequence or number matters (``1`` and ``1.0`` are one fact), while values
-    of different kinds never look alike (``"1"`` and ``1``, ``["a,b"]`` and ``["a", "b"]``).
+    Facts are first written in a canonical form. The order of names and the type of mapping,
+    sequence or number do not matter (``1`` and ``1.0`` are equal), while values of different kinds
+    always differ (``"1"`` and ``1``, ``["a,b"]`` and ``["a", "b"]``).
 
     Args:
         facts: strings, bytes, numbers, booleans, None, and mappings, sequences and sets of them.
-            Bytes may be large (a recording): only their digest enters.
+            Bytes may be large (a recording): only their digest is used.
 
     Returns:
         64 hexadecimal digits (SHA-256).
 
     Raises:
-        TypeError: a fact of another kind, whose text need not be the same tomorrow.
-        ValueError: a number that is not finite.
+        TypeError: a fact of another type, whose text may change between runs.
+        ValueError: a number is not finite.
     """
     text = json.dumps(_canonical(facts), separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _canonical(value: object) -> list[object]:
-    """``value`` as JSON in which every value carries its kind."""
+    """Return ``value`` as JSON data in which every value is tagged with its kind."""
     match value:
         case None:
             return ["none"]

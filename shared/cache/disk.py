@@ -1,4 +1,4 @@
-"""A cache in a folder of this machine, shared by the processes that use the folder."""
+"""A cache in a local folder, shared by the processes that use the folder."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ from shared.cache.base import Cache
 log = logging.getLogger(__name__)
 
 _BUSY_S = 1.0
-"""Longest wait for another process that writes, seconds."""
+"""Maximum wait for another process's write, seconds."""
 _LARGEST_SHARE = 0.5
-"""A value above this part of the whole would push out nearly everything else."""
+"""Maximum size of a value as a share of the cache; a larger one would evict nearly everything."""
 _BINARY_MODES = (1, 2)
-"""diskcache's modes for bytes in the table and bytes in a file; 4 would be a pickle."""
+"""diskcache's modes for bytes in the table and bytes in a file; mode 4 would be a pickle."""
 
 
 class _ForeignEntryError(Exception):
-    """The folder holds something that this module never writes."""
+    """The folder contains an entry that this module did not write."""
 
 
 class _BytesOnly(Disk):  # type: ignore[misc]
-    """Never reads a pickle: whoever may write to the folder must not thereby run code here."""
+    """A ``diskcache`` backend that reads only bytes.
+
+    Reading a pickle would let anyone with write access to the folder run code in this process.
+    """
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        """The stored bytes.
+        """Return the stored bytes.
 
         Raises:
-            _ForeignEntryError: something else is stored.
+            _ForeignEntryError: the entry is not bytes.
         """
         if mode not in _BINARY_MODES:
             raise _ForeignEntryError
@@ -41,12 +44,12 @@ class _BytesOnly(Disk):  # type: ignore[misc]
 
 
 class DiskCache(Cache):
-    """A ``diskcache`` folder: SQLite and files, least recently used goes first.
+    """A least-recently-used cache in a ``diskcache`` folder (SQLite and files).
 
     Args:
-        folder: made where it does not exist.
-        max_bytes: of the whole folder, as nearly as SQLite allows.
-        ttl_s: an entry is forgotten this long after it was put, seconds; None: never.
+        folder: created if it does not exist.
+        max_bytes: maximum size of the folder, as exactly as SQLite allows.
+        ttl_s: time from storing an entry until it expires, seconds; None: never.
 
     Raises:
         OSError, sqlite3.Error: the folder cannot be used.
@@ -59,17 +62,17 @@ class DiskCache(Cache):
         try:
             self._store = _open(folder, max_bytes)
         except sqlite3.OperationalError:
-            # Busy, or not to be written: that may pass, and nothing is broken.
+            # The database is busy or not writable. This may pass, and nothing is damaged.
             raise
         except sqlite3.DatabaseError as error:
-            # All of it can be made again; a cache that stays broken helps nobody.
+            # All entries can be computed again, so a damaged cache is replaced with an empty one.
             log.warning("a damaged cache is emptied", extra={"error": type(error).__name__})
             for left in folder.glob("cache.db*"):
                 left.unlink(missing_ok=True)
             self._store = _open(folder, max_bytes)
 
     def get(self, key: str) -> bytes | None:
-        """See :class:`Cache`."""
+        """Return the value stored under ``key`` or None; see :class:`Cache`."""
         try:
             value = self._store.get(key)
         except _ForeignEntryError:
@@ -79,18 +82,18 @@ class DiskCache(Cache):
         return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes) -> None:
-        """See :class:`Cache`."""
+        """Store ``value`` under ``key``; see :class:`Cache`."""
         if len(value) > self._largest:
             self._store.delete(key)
             return
         self._store.set(key, value, expire=self._ttl_s)
 
     def delete(self, key: str) -> None:
-        """See :class:`Cache`."""
+        """Remove ``key``; see :class:`Cache`."""
         self._store.delete(key)
 
     def close(self) -> None:
-        """Close this thread's connection; those of other threads close with them."""
+        """Close this thread's connection; other threads' connections close with their threads."""
         self._store.close()
 
 

@@ -1,4 +1,4 @@
-"""What engines remember of voices: named arrays under a digest of the recording."""
+"""A cache for voice embeddings: named arrays stored under a digest of the recording."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from shared.core.metrics import CACHE_EVENTS
 log = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray[np.generic]]
-"""Of numbers or of fixed-width text; never of Python objects."""
+"""Named arrays of numbers or fixed-width text; Python objects are not allowed."""
 
 
 _ZIP = b"PK"
 
 
 class EmbeddingCache:
-    """Arrays in a :class:`Cache`, as ``.npz`` bytes with checksums and without pickles.
+    """A cache of named arrays, stored as ``.npz`` bytes with checksums and without pickles.
 
     Args:
-        cache: keeps the bytes.
-        name: label of the metric: ``hit``, ``miss``, and ``error`` for an entry that was damaged.
+        cache: the underlying cache of bytes.
+        name: label of the metric, which counts ``hit``, ``miss`` and ``error`` (a damaged entry).
     """
 
     def __init__(self, cache: Cache, name: str = "voice") -> None:
@@ -36,9 +36,9 @@ class EmbeddingCache:
         self._name = name
 
     def get(self, key: str) -> Arrays | None:
-        """The arrays under ``key`` (:func:`.base.cache_key`); None where there are none.
+        """Return the arrays under ``key`` (:func:`.base.cache_key`), or None if there are none.
 
-        A damaged entry is reported, forgotten and counted as a miss too.
+        A damaged entry is logged, deleted and counted both as an error and as a miss.
         """
         data = self._cache.get(key)
         arrays = None if data is None else self._read(key, data)
@@ -46,10 +46,10 @@ class EmbeddingCache:
         return arrays
 
     def put(self, key: str, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Keep ``arrays`` under ``key``.
+        """Store ``arrays`` under ``key``.
 
         Raises:
-            TypeError: one of them holds Python objects.
+            TypeError: an array holds Python objects.
         """
         for name, array in arrays.items():
             if np.asarray(array).dtype.hasobject:
@@ -59,7 +59,7 @@ class EmbeddingCache:
         self._cache.put(key, out.getvalue())
 
     def close(self) -> None:
-        """Close the cache behind."""
+        """Close the underlying cache."""
         self._cache.close()
 
     def _read(self, key: str, data: bytes) -> Arrays | None:

@@ -1,4 +1,4 @@
-"""Keeps a cache that is slow, broken or away from being noticed by those who use it."""
+"""A wrapper with timeouts and a circuit breaker around a cache that may be slow or down."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GET_S = 0.5
-"""Longest wait for a look-up, seconds: above it, making the thing anew is the better bet."""
+"""Timeout of a look-up, seconds; after that, computing the value anew is likely to be faster."""
 PUT_S = 5.0
-"""Longest wait for storing and forgetting, seconds."""
+"""Timeout of storing and deleting, seconds."""
 BACK_OFF_S = 10.0
 """Pause after a failure, seconds."""
 _WORKERS = 4
@@ -30,21 +30,23 @@ _CLOSE_S = 1.0
 
 
 class GuardedCache(Cache):
-    """A cache behind a deadline and a circuit breaker; nothing it does ever raises.
+    """A cache behind a timeout and a circuit breaker that turns all errors into misses.
 
-    Calls run in threads of their own and are waited for only so long: client libraries have
-    time limits, yet none for name look-ups, credential services or a hung network disk. After one
-    failure the store is left alone for ``back_off_s``; then a single call is tried *without
-    anybody waiting for it*, and its success lets all others in again. The store is opened by the
-    first call and again after each failure.
+    Calls run in worker threads and are awaited only up to a timeout, because client libraries have
+    no timeouts for name look-ups, credential services or a hung network disk. After one failure the
+    store is not used for ``back_off_s`` seconds. Then a single trial call runs in the background,
+    without its caller waiting for it; if it succeeds, the store is used again. The first call opens
+    the store; a call after a failure opens it again, unless the store was only slow.
 
     Counted in ``voice_cache_events_total``: ``error`` for each failure, ``skipped`` for each call
     that was answered without the store.
 
     Args:
-        name: label of the metric: code's own, never a request's.
-        open_store: opens the cache behind; may raise.
-        get_s, put_s, back_off_s: see the constants; replaced in tests.
+        name: label of the metric; a constant from the code, not from a request.
+        open_store: opens the underlying cache; may raise.
+        get_s: timeout of a look-up, seconds; replaced in tests.
+        put_s: timeout of storing and deleting, seconds; replaced in tests.
+        back_off_s: pause after a failure, seconds; replaced in tests.
         breaker: replaced in tests.
     """
 
@@ -69,19 +71,19 @@ class GuardedCache(Cache):
         self._workers = _Workers(f"cache-{name}", _WORKERS, self._leave)
 
     def get(self, key: str) -> bytes | None:
-        """See :class:`Cache`; None also where the store is down or too slow."""
+        """Return the value under ``key``; None also if the store is down or too slow."""
         return self._ask(lambda store: store.get(key), self._get_s)
 
     def put(self, key: str, value: bytes) -> None:
-        """See :class:`Cache`; nothing happens where the store is down."""
+        """Store ``value`` under ``key``; do nothing if the store is down."""
         self._ask(lambda store: store.put(key, value), self._put_s)
 
     def delete(self, key: str) -> None:
-        """See :class:`Cache`; nothing happens where the store is down."""
+        """Remove ``key``; do nothing if the store is down."""
         self._ask(lambda store: store.delete(key), self._put_s)
 
     def close(self) -> None:
-        """Close the store; a call that hangs is not waited for."""
+        """Close the store without waiting for calls that hang."""
         self._workers.close(_CLOSE_S)
         self._leave()
 
@@ -90,11 +92,12 @@ class GuardedCache(Cache):
         if not self._breaker.allow():
             self._count("skipped")
             return None
-        # A call that comes too late often fails too, a little later: it is one failure.
+        # A call that times out often fails as well, a little later; both count as one failure.
         unnoted = threading.Lock()
         answer = self._workers.submit(lambda: self._try(call, limit_s, unnoted))
         if was_down:
-            # The trial after a pause: its outcome is noted by the worker; nobody waits for it.
+            # This is the trial after a pause. The worker records its outcome and the caller does
+            # not wait.
             self._count("skipped")
             return None
         try:
@@ -103,23 +106,23 @@ class GuardedCache(Cache):
             if not answer.done():
                 answer.cancel()
                 self._failed("timeout", unnoted)
-            # Otherwise the worker has noted what went wrong.
+            # Otherwise the worker has recorded the failure.
             return None
 
     def _try(self, call: Callable[[Cache], T], limit_s: float, unnoted: threading.Lock) -> T:
-        """Run in a worker: open where needed, call, note the outcome."""
+        """Run a call in a worker: open the store if needed, call it, record the outcome."""
         try:
             store = self._opened()
             began = time.monotonic()
             answer = call(store)
         except Exception as error:
-            # Whatever a store raises: an answer must not depend on it.
+            # Catch every error of the store, so that no response depends on it.
             self._failed(type(error).__name__, unnoted)
             raise
         if time.monotonic() - began > limit_s:
-            # Too slow to be waited for is down too; but the store is open now, and stays so.
+            # A call above its timeout counts as a failure, but the store stays open.
             self._failed("timeout", unnoted, store)
-        # What was given up says nothing, however it ends.
+        # The outcome of a call that has already timed out is ignored.
         elif unnoted.acquire(blocking=False):
             if self._down:
                 self._down = False
@@ -131,19 +134,20 @@ class GuardedCache(Cache):
         with self._lock:
             store = self._store
         if store is None:
-            # Outside the lock: opening may hang, and others must be able to give up.
+            # Open outside the lock: opening may hang, and other calls must still be able to time
+            # out.
             store = self._open_store()
             with self._lock:
                 self._store = store
         return store
 
     def _failed(self, reason: str, unnoted: threading.Lock, store: Cache | None = None) -> None:
-        """Note a failure, once for each call: whoever takes ``unnoted`` is the first to see it.
+        """Record a failure once per call; the first to acquire ``unnoted`` records it.
 
         Args:
             reason: for the log.
-            unnoted: of the call.
-            store: to go on with; None: it is opened anew.
+            unnoted: the call's lock, which is acquired when its outcome is recorded.
+            store: the store to keep using; None: open it again.
         """
         if not unnoted.acquire(blocking=False):
             return
@@ -159,7 +163,7 @@ class GuardedCache(Cache):
         CACHE_EVENTS.labels(cache=self._name, event=event).inc()
 
     def _leave(self) -> None:
-        """Close the store as seen by this thread (SQLite's connections belong to threads)."""
+        """Close the store for this thread (SQLite connections belong to threads)."""
         with self._lock:
             store = self._store
         if store is not None:
@@ -168,12 +172,12 @@ class GuardedCache(Cache):
 
 
 class _Workers:
-    """Up to ``limit`` daemon threads: a hung call must not keep the process from ending.
+    """A pool of up to ``limit`` daemon threads, so that a hung call cannot block process exit.
 
     Args:
-        name: of the threads.
-        limit: of threads; further calls wait for a free one.
-        leave: run by each thread when it ends.
+        name: prefix of the thread names.
+        limit: maximum number of threads; further calls wait for a free one.
+        leave: called by each thread when it ends.
     """
 
     def __init__(self, name: str, limit: int, leave: Callable[[], None]) -> None:
@@ -186,7 +190,7 @@ class _Workers:
         self._lock = threading.Lock()
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
-        """Run ``call`` in a thread as soon as one is free."""
+        """Run ``call`` in a thread as soon as one is free, and return its future."""
         answer: Future[T] = Future()
         self._calls.put((answer, call))  # type: ignore[arg-type]
         if not self._idle.acquire(blocking=False):
@@ -194,7 +198,7 @@ class _Workers:
         return answer
 
     def close(self, timeout_s: float) -> None:
-        """End the threads, waiting at most ``timeout_s`` seconds for each."""
+        """Stop the threads, waiting at most ``timeout_s`` seconds for each."""
         with self._lock:
             threads, self._threads = self._threads, []
         for _ in threads:

@@ -1,4 +1,4 @@
-"""A cache in object storage, or in any other file system that ``fsspec`` reaches."""
+"""A cache in object storage or any other file system that ``fsspec`` supports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.cache.base import Cache
 _HEAD = struct.Struct(">4sQ")
 _MAGIC = b"vmc1"
 _SHARD = 2
-"""Leading digits of the key that make a folder, so that no folder grows without end."""
+"""Number of leading digits of the key that form a folder, which limits the size of folders."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
         "config_kwargs": {
@@ -29,22 +29,25 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "file": {"auto_mkdir": True},
 }
-"""By protocol. Addresses and credentials are those of the client libraries' own configuration."""
+"""Client options by protocol. Addresses and credentials come from the client libraries' own
+configuration.
+"""
 
 
 class ObjectCache(Cache):
-    """One object per key below a URL; the time of writing is in the object.
+    """A cache with one object per key below a URL; each object stores its time of writing.
 
-    Nothing is ever thrown out here: a bucket has lifecycle rules for that.
+    Entries are not evicted. Use a bucket's lifecycle rules to limit its size.
 
     Args:
-        url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///folder``, ``memory://folder``.
-        ttl_s: an entry is forgotten this long after it was put, seconds; None: never.
-        clock: seconds since 1970; replaced in tests.
+        url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``file:///folder``,
+            ``memory://folder``.
+        ttl_s: time from storing an entry until it expires, seconds; None: never.
+        clock: returns seconds since 1970; replaced in tests.
 
     Raises:
         ImportError: the protocol's package is not installed.
-        ValueError: no such protocol.
+        ValueError: unknown protocol.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class ObjectCache(Cache):
         self._root = str(root).rstrip("/")
 
     def get(self, key: str) -> bytes | None:
-        """See :class:`Cache`."""
+        """Return the value stored under ``key`` or None; see :class:`Cache`."""
         try:
             stored: bytes = self._files.cat_file(self._path(key))
         except FileNotFoundError:
@@ -73,11 +76,11 @@ class ObjectCache(Cache):
         return stored[_HEAD.size :]
 
     def put(self, key: str, value: bytes) -> None:
-        """See :class:`Cache`."""
+        """Store ``value`` under ``key``; see :class:`Cache`."""
         path = self._path(key)
         data = _HEAD.pack(_MAGIC, int(self._clock() * 1000)) + value
         if isinstance(self._files, LocalFileSystem):
-            # Objects appear whole; a file does only when it is renamed into place.
+            # Object stores write atomically; a local file needs a rename for that.
             scratch = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
             try:
                 self._files.pipe_file(scratch, data)
@@ -90,12 +93,12 @@ class ObjectCache(Cache):
             self._files.pipe_file(path, data)
 
     def delete(self, key: str) -> None:
-        """See :class:`Cache`."""
+        """Remove ``key``; see :class:`Cache`."""
         with suppress(FileNotFoundError):
             self._files.rm_file(self._path(key))
 
     def close(self) -> None:
-        """Nothing is held: ``fsspec`` keeps its connections for the process."""
+        """Do nothing: ``fsspec`` keeps its connections for the lifetime of the process."""
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key[:_SHARD]}/{key}"

@@ -1,4 +1,4 @@
-"""A cache in a Redis server, shared by every machine that reaches it."""
+"""A cache in a Redis server, shared by all machines that can reach it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from redis.retry import Retry
 from shared.cache.base import Cache
 
 _TIMEOUT_S = 0.5
-"""For connecting and for each answer: a server that needs longer costs more than it saves."""
+"""Timeout for connecting and for each response, seconds; a slower server costs more than it saves.
+"""
 _LARGEST_BYTES = 64 << 20
-"""Redis takes up to 512 MB; other callers wait while it moves a value."""
+"""Maximum size of a value. Redis accepts up to 512 MB, but other clients wait during the transfer.
+"""
 
 
 class RedisCache(Cache):
-    """Keys under ``prefix`` in a Redis database.
+    """A cache of keys with a common ``prefix`` in a Redis database.
 
-    How much it holds and what goes first is the server's own configuration (``maxmemory`` and
-    ``maxmemory-policy allkeys-lru``).
+    Its size and eviction are configured in the server (``maxmemory`` and ``maxmemory-policy
+    allkeys-lru``).
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``, as the client library takes it.
-        prefix: keeps the caches of one database apart.
-        ttl_s: an entry is forgotten this long after it was put, seconds; None: never.
+        url: ``redis://``, ``rediss://`` or ``unix://`` URL for the client library.
+        prefix: separates several caches in one database.
+        ttl_s: time from storing an entry until it expires, seconds; None: never.
 
     Raises:
-        ValueError: not such an address.
+        ValueError: invalid URL.
     """
 
     def __init__(self, url: str, prefix: str, ttl_s: float | None = None) -> None:
@@ -40,19 +42,19 @@ class RedisCache(Cache):
         )
 
     def get(self, key: str) -> bytes | None:
-        """See :class:`Cache`."""
+        """Return the value stored under ``key`` or None; see :class:`Cache`."""
         value = self._redis.get(self._prefix + key)
         return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes) -> None:
-        """See :class:`Cache`."""
+        """Store ``value`` under ``key``; see :class:`Cache`."""
         if len(value) > _LARGEST_BYTES:
             self.delete(key)
             return
         self._redis.set(self._prefix + key, value, px=self._ttl_ms)
 
     def delete(self, key: str) -> None:
-        """See :class:`Cache`."""
+        """Remove ``key``; see :class:`Cache`."""
         self._redis.delete(self._prefix + key)
 
     def close(self) -> None:

@@ -6,14 +6,14 @@ from shared.cache.base import Cache
 
 
 class TieredCache(Cache):
-    """Asks ``front`` first; what only ``back`` knows is kept in ``front`` too."""
+    """A two-level cache: ``front`` is read first, and hits in ``back`` are copied to ``front``."""
 
     def __init__(self, front: Cache, back: Cache) -> None:
         self._front = front
         self._back = back
 
     def get(self, key: str) -> bytes | None:
-        """See :class:`Cache`."""
+        """Return the value stored under ``key`` or None; see :class:`Cache`."""
         value = self._front.get(key)
         if value is None:
             value = self._back.get(key)
@@ -22,17 +22,17 @@ class TieredCache(Cache):
         return value
 
     def put(self, key: str, value: bytes) -> None:
-        """See :class:`Cache`; kept in front even where ``back`` fails."""
+        """Store ``value`` under ``key`` in both; ``front`` keeps it even if ``back`` fails."""
         self._front.put(key, value)
         self._back.put(key, value)
 
     def delete(self, key: str) -> None:
-        """See :class:`Cache`."""
+        """Remove ``key`` from both; see :class:`Cache`."""
         self._front.delete(key)
         self._back.delete(key)
 
     def close(self) -> None:
-        """Close both."""
+        """Close both caches."""
         try:
             self._front.close()
         finally:

@@ -187,8 +187,7 @@ class ServiceSettings(CommonSettings):
 
 
 def split_names(value: object) -> object:
-    """Split a comma-separated string: ``"a, b"`` → ``("a", "b")``; return other values unchanged.
-    """
+    """Split a comma-separated string: ``"a, b"`` → ``("a", "b")``; pass on other values."""
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value

@@ -1,1 +1,1 @@
-"""Hosting engines: registry, loading, admission, batches, fallback, devices."""
+"""Engine hosting: registry, loading, admission, batching, fallback and devices."""

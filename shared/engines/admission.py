@@ -1,4 +1,4 @@
-"""A bounded first-in-first-out queue before a resource that few may use at once."""
+"""A bounded FIFO queue in front of a resource with limited concurrency."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from shared.core.errors import ClientGone, Overloaded
 from shared.core.metrics import QUEUE_DEPTH, QUEUE_LEFT, QUEUE_SECONDS
 
 _WATCH_S = 0.1
-"""How often a waiting caller looks whether its own client is still there."""
+"""Interval at which a waiting caller checks whether its client is still connected, seconds."""
 
 
 def wait_in_queue(
     turn: threading.Event, name: str, until: float, withdraw: Callable[[], bool]
 ) -> bool:
-    """Wait for ``turn``; leave the queue at its deadline, or when nobody needs the place any more.
+    """Wait for ``turn``, until the deadline passes or the client disconnects.
 
     Args:
         turn: set when the wait is over.
         name: label of the metrics.
         until: deadline, ``time.monotonic()``.
-        withdraw: gives the place up; False where it is too late, and ``turn`` comes anyway.
+        withdraw: removes the caller from the queue; returns False if it is too late and ``turn``
+            will be set.
 
     Returns:
-        False when the deadline has passed and the place was given up.
+        True after ``turn``; False if the deadline has passed and the caller was removed.
 
     Raises:
-        ClientGone: the client that this is for has left, and the place was given up.
+        ClientGone: the client has disconnected and the caller was removed from the queue.
     """
     while not turn.wait(_WATCH_S):
         late = time.monotonic() > until
@@ -44,14 +45,14 @@ def wait_in_queue(
 
 
 class Lease:
-    """The right to use the resource until :meth:`release`; releasing twice is harmless."""
+    """The right to use the resource until :meth:`release`; releasing it twice is harmless."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission: Admission | None = admission
         self._since = time.monotonic()
 
     def release(self) -> None:
-        """Give the place to the next in line."""
+        """Pass the slot to the next waiting caller."""
         admission, self._admission = self._admission, None
         if admission is not None:
             admission._leave(time.monotonic() - self._since)
@@ -64,12 +65,14 @@ class Lease:
 
 
 class Admission:
-    """At most ``concurrency`` leases at once, at most ``queue_limit`` callers waiting.
+    """A FIFO queue that grants at most ``concurrency`` leases at once.
+
+    At most ``queue_limit`` callers wait in it.
 
     Args:
         name: label of the queue's metrics.
-        concurrency: leases at once, ≥ 1.
-        queue_limit: callers that may wait; further ones are refused at once.
+        concurrency: concurrent leases, ≥ 1.
+        queue_limit: maximum number of waiting callers; further ones are rejected at once.
         queue_timeout_s: longest wait, seconds.
     """
 
@@ -87,12 +90,12 @@ class Admission:
         self._depth = QUEUE_DEPTH.labels(engine=name)
 
     def acquire(self) -> Lease:
-        """Wait for a place.
+        """Wait for a free slot and return a lease for it.
 
         Raises:
-            Overloaded: the queue is full, or the wait was too long; ``retry_after`` is estimated
-                from how long leases were held of late.
-            ClientGone: the client that this is for has left the queue by closing its connection.
+            Overloaded: the queue is full, or the wait timed out; ``retry_after`` is estimated from
+                the recent mean duration of leases.
+            ClientGone: the client disconnected while waiting.
         """
         started = time.monotonic()
         with self._lock:
@@ -119,7 +122,7 @@ class Admission:
         return Lease(self)
 
     def _leave_queue(self, turn: threading.Event) -> bool:
-        """Give up waiting; False when the place has been handed over already."""
+        """Remove ``turn`` from the queue; return False if its slot has already been granted."""
         with self._lock:
             if turn not in self._waiting:
                 return False
@@ -129,7 +132,7 @@ class Admission:
 
     def _leave(self, held_s: float) -> None:
         with self._lock:
-            # Exponential mean over about the last ten leases: follows load without jumping.
+            # Exponential mean over about the last ten leases: follows the load without jumps.
             self._mean_hold_s += 0.1 * (held_s - self._mean_hold_s)
             if self._waiting:
                 self._waiting.popleft().set()

@@ -1,9 +1,9 @@
-"""Micro-batches: calls that arrive together go through a model together.
+"""Micro-batching: run a model once for requests that arrive at the same time.
 
-A caller submits one item and waits for its result. One thread owns the model: it takes what is
-waiting, groups what is alike in length, and runs it. Where more items have been there at once a
-moment ago than now, it gives the others a few milliseconds to come; whoever is alone is never kept
-waiting. Which items go together is decided by :func:`choose`, a pure function.
+A caller submits one item and waits for its result. One thread owns the model. It takes the waiting
+items, groups those of similar length and runs them together. If more items were recently present at
+once than are now, it waits a few milliseconds for the others; a single caller does not wait.
+:func:`choose`, a pure function, selects the items of a batch.
 """
 
 from __future__ import annotations
@@ -27,20 +27,22 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _SPREAD = 2
-"""The longest item of a batch is at most so many times the shortest: the rest would be padding."""
+"""Maximum ratio of the longest to the shortest item of a batch; limits the padding."""
 _CROWD_S = 1.0
-"""How long as many items are expected as there were at once: about a sentence's generation."""
+"""How long the recent peak of concurrent items is expected again, seconds; about the generation
+time of a sentence.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one batch may be.
+    """The limits of one batch.
 
     Attributes:
-        items: at most so many.
-        padded: at most so much in all when every item is padded to the longest, in the unit of
-            the items' lengths.
-        patience_s: how long the oldest item waits for those that are expected, seconds.
+        items: maximum number of items.
+        padded: maximum total length when every item is padded to the longest, in the unit of the
+            items' lengths.
+        patience_s: how long the oldest item waits for expected further items, seconds.
     """
 
     items: int
@@ -62,15 +64,15 @@ class Ticket(Generic[Item, Result]):
 
 
 def choose(lengths: Sequence[int], callers: Sequence[Hashable], limits: Limits) -> list[int]:
-    """Which of the waiting items make the next batch; indices, the first in line before all.
+    """Return the indices of the waiting items that form the next batch, the most urgent first.
 
-    Fair between callers: the first item of each caller goes before anybody's second. An item joins
-    when the padded batch stays within the limits and little of it is padding.
+    Scheduling is fair: the first item of each caller precedes any caller's second item. An item is
+    added if the padded batch stays within the limits and contains little padding.
 
     Args:
-        lengths: of the waiting items, in order of arrival; at least one.
-        callers: who submitted each.
-        limits: what a batch may be.
+        lengths: lengths of the waiting items, in order of arrival; at least one.
+        callers: the caller of each item.
+        limits: the limits of a batch.
     """
     turn: Counter[Hashable] = Counter()
     ranks = []
@@ -91,18 +93,19 @@ def choose(lengths: Sequence[int], callers: Sequence[Hashable], limits: Limits) 
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs submitted items in batches on one thread.
+    """A scheduler that runs submitted items in batches on one thread.
 
-    A batch that does not fit the device is run again in halves; an item that does not fit alone is
-    refused with 503. When a batch fails in another way its items run one by one, so that one bad
-    item spoils no other.
+    A batch that runs out of device memory is run again in halves; a single item that does not fit
+    is rejected with 503. If a batch fails in another way, its items run one by one, so that one bad
+    item does not fail the others.
 
     Args:
-        name: label of the metrics, and of the thread.
-        run: items → results, in order. Raises :class:`OutOfMemory` when the device is full.
-        limits: what a batch may be.
-        queue_limit: items that may wait; further ones are refused at once.
-        queue_timeout_s: deadline of an item from its arrival to its result, seconds.
+        name: label of the metrics and name of the thread.
+        run: maps items to results, in order. Raises :class:`OutOfMemory` if the device memory is
+            full.
+        limits: the limits of a batch.
+        queue_limit: maximum number of waiting items; further ones are rejected at once.
+        queue_timeout_s: maximum time an item may wait before it runs, seconds.
     """
 
     def __init__(
@@ -131,17 +134,17 @@ class Batcher(Generic[Item, Result]):
         self._thread.start()
 
     def submit(self, item: Item, *, length: int, caller: Hashable) -> Result:
-        """The item's result; waits for it.
+        """Submit an item, wait for it and return its result.
 
         Args:
-            item: what ``run`` takes.
-            length: how long it is before padding, in the unit of ``limits.padded``.
-            caller: whoever shares a turn: one request, or one person's requests.
+            item: input for ``run``.
+            length: its length before padding, in the unit of ``limits.padded``.
+            caller: the key for fair scheduling: one request, or all requests of one client.
 
         Raises:
-            Overloaded: the queue is full, the deadline passed, or the device is full.
-            ClientGone: the client that this is for has left; the item left the queue with it.
-            NotReady: closed.
+            Overloaded: the queue is full, the deadline passed, or the device memory is full.
+            ClientGone: the client disconnected; its item was removed from the queue.
+            NotReady: the batcher is closed.
             EngineFailure: ``run`` failed on this item.
         """
         ticket: Ticket[Item, Result] = Ticket(item, length, caller, time.monotonic())
@@ -160,7 +163,7 @@ class Batcher(Generic[Item, Result]):
         return ticket.result  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Refuse what waits, finish what runs. Safe to call twice."""
+        """Reject waiting items and finish the running batch. Safe to call twice."""
         with self._changed:
             self._closed = True
             left, self._waiting = self._waiting, []
@@ -173,7 +176,7 @@ class Batcher(Generic[Item, Result]):
 
     def _await(self, ticket: Ticket[Item, Result]) -> None:
         until = ticket.arrived + self._timeout_s
-        # What is being run cannot be taken back from the device: it is waited for.
+        # A running item cannot be cancelled on the device, so its result is awaited.
         if not wait_in_queue(ticket.done, self._name, until, lambda: self._withdraw(ticket)):
             raise Overloaded(
                 f"{self._name}: no result within {self._timeout_s:g} s",
@@ -204,11 +207,14 @@ class Batcher(Generic[Item, Result]):
                 QUEUE_SECONDS.labels(engine=f"{self._name}/batch").observe(now - ticket.arrived)
             BATCH_SIZE.labels(engine=self._name).observe(len(batch))
             self._serve(batch)
-            # Exponential mean over about the last ten batches: follows load without jumping.
+            # Exponential mean over about the last ten batches: follows the load without jumps.
             self._mean_s += 0.1 * (time.monotonic() - now - self._mean_s)
 
     def _next(self) -> list[Ticket[Item, Result]] | None:
-        """The next batch, taken off the queue; None at the end."""
+        """Take the next batch off the queue; None after :meth:`close`.
+
+        An empty list means that all waiting items were withdrawn.
+        """
         with self._changed:
             while not self._waiting:
                 if self._closed:
@@ -235,12 +241,12 @@ class Batcher(Generic[Item, Result]):
             return batch
 
     def _expect(self, at_once: int, now: float) -> None:
-        """Remember the most items there were at once within the last moment."""
+        """Update the recent peak of concurrent items."""
         if at_once >= self._crowd or now - self._crowd_at > _CROWD_S:
             self._crowd, self._crowd_at = at_once, now
 
     def _serve(self, batch: list[Ticket[Item, Result]]) -> None:
-        """Give each ticket its result or its error."""
+        """Run a batch and give each ticket its result or its error."""
         alone = len(batch) == 1
         failure: MeshError | None = None
         try:
@@ -258,7 +264,7 @@ class Batcher(Generic[Item, Result]):
                 ticket.result = result
                 self._hand_over(ticket)
             return
-        # Not within the handlers: while its exception lives, so do the tensors of a failed pass.
+        # Outside the handlers: a live exception would keep the failed pass's tensors in memory.
         if failure is not None and alone:
             self._fail(batch[0], failure)
         else:
@@ -278,7 +284,7 @@ class Batcher(Generic[Item, Result]):
         self._hand_over(ticket)
 
     def _hand_over(self, ticket: Ticket[Item, Result]) -> None:
-        # Before its caller can come back, who would be counted twice.
+        # Decrease the count before the caller can submit again and be counted twice.
         with self._changed:
             self._running -= 1
         ticket.done.set()

@@ -1,4 +1,4 @@
-"""The processor that a heavy model runs on: chosen in words, checked, never silently another."""
+"""Parse and check the device setting (auto, cpu, cuda, cuda:1)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ _LONGEST_LINE = 200
 
 
 def resolve_device(wanted: str, *, gpus: int, why_none: str = "no GPU is visible") -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:1`` → ``cpu`` or ``cuda:N``.
+    """Resolve ``auto``, ``cpu``, ``cuda`` or ``cuda:1`` to ``cpu`` or ``cuda:N``.
 
-    ``auto`` takes a GPU where there is one; which it took is in ``/readyz`` and the metrics.
+    ``auto`` selects the first GPU if there is one. ``/readyz`` and the metrics show the selected
+    device.
 
     Args:
-        wanted: as a person configured it.
-        gpus: GPUs that the model library can use.
-        why_none: for the error message.
+        wanted: the configured value.
+        gpus: number of GPUs that the model library can use.
+        why_none: why there are no GPUs, for the error message.
 
     Raises:
-        NotReady: a GPU is asked for and is not usable; the message says why.
+        NotReady: the value is invalid, or a requested GPU is not usable; the message says why.
     """
     name = wanted.strip().lower()
     if name == "cpu":
@@ -40,12 +41,12 @@ def resolve_device(wanted: str, *, gpus: int, why_none: str = "no GPU is visible
 
 
 def resolve_torch_device(wanted: str) -> str:
-    """:func:`resolve_device` with the GPUs that torch can use.
+    """Resolve a device setting as :func:`resolve_device` does, for the GPUs that torch can use.
 
     Raises:
-        NotReady: as there.
+        NotReady: the value is invalid, or a requested GPU is not usable; the message says why.
     """
-    # Imported by name: `shared` must be importable, and its types checked, without torch.
+    # Imported by name so that `shared` can be imported and type-checked without torch.
     torch: Any = importlib.import_module("torch")
     if torch.cuda.is_available():
         return resolve_device(wanted, gpus=torch.cuda.device_count())
@@ -53,10 +54,10 @@ def resolve_torch_device(wanted: str) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a model library reports that the device is full.
+    """Return whether an error of a model library means that the device memory is full.
 
-    torch has a class for it (``torch.OutOfMemoryError``); CTranslate2 reports it as a
-    ``RuntimeError`` with these words, cuBLAS, cuDNN and cuFFT with a status ``…_ALLOC_FAILED``.
+    torch has a class for it (``torch.OutOfMemoryError``). CTranslate2 raises a ``RuntimeError``
+    with the words "out of memory"; cuBLAS, cuDNN and cuFFT report a status ``…_ALLOC_FAILED``.
     """
     if type(error).__name__ == "OutOfMemoryError":
         return True
@@ -65,7 +66,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_cached_memory(device: str) -> None:
-    """Give torch's cached blocks back after an out-of-memory, so that a smaller batch fits."""
+    """Release torch's cached blocks after an out-of-memory error, so that a smaller batch fits."""
     if device.startswith("cuda"):
         importlib.import_module("torch").cuda.empty_cache()
 
@@ -76,15 +77,15 @@ def _why_no_gpu(torch: Any) -> str:
     try:
         torch.cuda.init()
     except Exception as error:
-        # A driver that is missing or too old is told of here only.
+        # Only this call reports a driver that is missing or too old.
         return first_line(error)
     return "no GPU is visible"
 
 
 def first_line(error: BaseException) -> str:
-    """The beginning of what a library says went wrong, for people.
+    """Return the first line of a library's error message, for users.
 
-    Only where nobody's text can be in it: while a model is loaded.
+    Use it only while a model is loaded, when the message cannot contain a client's text.
     """
     lines = str(error).strip().splitlines()
     return lines[0][:_LONGEST_LINE] if lines else type(error).__name__

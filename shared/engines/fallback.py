@@ -1,5 +1,4 @@
-"""Fallback from one engine to the next: which failures cause it, and how header, metric and log
-report it."""
+"""Fallback from one engine to the next, with its header, metric and log entries."""
 
 from __future__ import annotations
 
@@ -24,17 +23,18 @@ log = logging.getLogger(__name__)
 HEADER = "X-Fallback"
 
 FALLS_BACK = (EngineFailure, UpstreamUnavailable, UpstreamTimeout, RateLimited, NotReady)
-"""Failures of an engine, which another one may not have. What is wrong with a request is wrong for
-every engine, and a full queue at the first one is answered with when to come back."""
+"""Engine errors that another engine may not have. An invalid request is invalid for every engine,
+and a full queue of the first engine is answered with ``Retry-After``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedEngine:
-    """An engine that was preferred and did not answer to the end.
+    """A preferred engine that did not produce the complete answer.
 
     Attributes:
         engine: its name.
-        reason: why not: the code of its error, or its state (``loading``, ``not_loaded``).
+        reason: its error code, or its state (``loading``, ``not_loaded``).
     """
 
     engine: str
@@ -48,7 +48,7 @@ class SkippedEngines:
     """The engines that were skipped for one answer, in order.
 
     Args:
-        not_ready: those that were not asked at all.
+        not_ready: preferred engines that were not ready and therefore not tried.
     """
 
     def __init__(self, not_ready: Iterable[SkippedEngine] = ()) -> None:
@@ -56,7 +56,7 @@ class SkippedEngines:
         self._counted = 0
 
     def add(self, engine: str, fault: MeshError, following: str) -> None:
-        """Note, and log, that ``engine`` failed and ``following`` is asked."""
+        """Record and log that ``engine`` failed and that ``following`` is tried next."""
         self._skipped.append(SkippedEngine(engine, fault.code))
         log.warning(
             "engine failed; the next one is asked",
@@ -67,7 +67,7 @@ class SkippedEngines:
         """Count the engines skipped in favour of ``engine`` since the last call.
 
         Returns:
-            the value of ``X-Fallback``; None where nothing was skipped at all.
+            The value of ``X-Fallback``; None if no engine was skipped.
         """
         for skipped in self._skipped[self._counted :]:
             labels = {"from": skipped.engine, "to": engine, "reason": skipped.reason}
@@ -77,19 +77,20 @@ class SkippedEngines:
 
 
 def absent(status: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The part of :meth:`.host.EngineHost.status` about engines that are not ready."""
+    """Return the entries of :meth:`.host.EngineHost.status` for engines that are not ready."""
     return {name: e for name, e in status.items() if e["state"] in ("loading", "failed")}
 
 
 def engines_not_ready(
     status: Mapping[str, dict[str, Any]], chosen: str, could: Callable[[str], bool]
 ) -> list[SkippedEngine]:
-    """The engines that are preferred to the chosen one and are not ready, with the reasons.
+    """Return the preferred engines that are not ready, with the reasons.
 
     Args:
-        status: of the host, in the order of preference.
-        chosen: the engine that is asked first.
-        could: whether the engine of a name would do for the request, by what it declares.
+        status: status of the host, in order of preference.
+        chosen: the engine that is tried first.
+        could: returns whether the named engine could serve the request, by its declared
+            capabilities.
     """
     missing = absent(status)
     before = takewhile(lambda name: name != chosen, status)

@@ -1,7 +1,7 @@
-"""What NVML knows of a GPU: name, memory, utilisation, for ``/readyz`` and ``/metrics``.
+"""Read GPU name, memory and utilisation from NVML for ``/readyz`` and ``/metrics``.
 
-A driver need not know all of it (utilisation of a MIG slice, memory where it is the processor's
-too), and may fail at any time: what it does not tell is left out, and nothing else suffers.
+A driver may not report every value (utilisation of a MIG slice, memory shared with the CPU) and may
+fail at any time. Missing values are omitted; nothing else is affected.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class Gpu:
-    """One GPU.
+    """One GPU, queried through NVML.
 
     Args:
-        device: as CUDA's libraries name it, ``cuda:1``.
-        nvml: the module ``pynvml``, initialised.
-        handle: NVML's of the GPU.
+        device: CUDA's name of the device, ``cuda:1``.
+        nvml: the initialised ``pynvml`` module.
+        handle: NVML's handle of the GPU.
     """
 
     def __init__(self, device: str, nvml: Any, handle: Any) -> None:
@@ -34,8 +34,10 @@ class Gpu:
         self._handle = handle
 
     def figures(self) -> dict[str, str | int | float]:
-        """``{gpu, gpu_memory_used_bytes, gpu_memory_total_bytes, gpu_utilisation}``, now; less what
-        the driver does not tell."""
+        """Return the current values that the driver reports.
+
+        The keys are ``{gpu, gpu_memory_used_bytes, gpu_memory_total_bytes, gpu_utilisation}``.
+        """
         found = {
             "gpu": self._name(),
             "gpu_memory_used_bytes": self._used(),
@@ -45,7 +47,7 @@ class Gpu:
         return {name: value for name, value in found.items() if value is not None}
 
     def publish(self) -> None:
-        """Let ``/metrics`` read memory and utilisation at every scrape."""
+        """Register gauges that read memory and utilisation at every scrape of ``/metrics``."""
         for gauge, read in (
             (GPU_MEMORY, self._used),
             (GPU_MEMORY_TOTAL, self._total),
@@ -78,8 +80,10 @@ class Gpu:
 
 
 def find_gpu(device: str) -> Gpu | None:
-    """The GPU that CUDA's libraries call ``device``; None for a processor, or where NVML does not
-    know it, which is logged."""
+    """Return the GPU with CUDA's name ``device``; None for a CPU or if NVML cannot find the GPU.
+
+    A GPU that NVML cannot find is logged.
+    """
     kind, _, number = device.partition(":")
     if kind != "cuda":
         return None
@@ -89,7 +93,7 @@ def find_gpu(device: str) -> Gpu | None:
     nvml: Any = importlib.import_module("pynvml")
     try:
         nvml.nvmlInit()
-        # CUDA numbers the GPUs that this variable leaves visible; NVML numbers all.
+        # CUDA numbers only the GPUs in CUDA_VISIBLE_DEVICES; NVML numbers all of them.
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         which = visible[int(number or 0)].strip() if visible else number or "0"
         if which.isdecimal():
@@ -101,7 +105,11 @@ def find_gpu(device: str) -> Gpu | None:
 
 
 def _or_nan(read: Callable[[], int | float | None]) -> Callable[[], float]:
-    """``read`` as a gauge calls it: an exception there would lose all metrics of the process."""
+    """Wrap ``read`` for a gauge: return NaN instead of None.
+
+    A gauge function must always return a number; an exception would lose all metrics of the
+    process.
+    """
 
     def value() -> float:
         found = read()

@@ -1,4 +1,4 @@
-"""Hosts the engines of one service: background load, readiness, and admission to each engine."""
+"""Load the engines of one service in the background and control access to them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What a host needs of an engine; each service's own base class adds the work itself."""
+    """The engine interface that a host requires; each service's base class adds its own methods."""
 
     @property
     def spec(self) -> EngineSpec:
@@ -30,13 +30,13 @@ class Engine(Protocol):
 
     @property
     def device(self) -> str:
-        """Where the model runs: ``cpu``, ``cuda:0``, ``remote``; known after :meth:`load`."""
+        """The device of the model: ``cpu``, ``cuda:0``, ``remote``; known after :meth:`load`."""
 
     def load(self) -> None:
         """Import the model library and load the weights; blocks."""
 
     def warm_up(self) -> None:
-        """Run one real inference; raises when the engine would fail a request."""
+        """Run one real inference; raise if the engine would fail a request."""
 
     def close(self) -> None:
         """Free the model."""
@@ -58,7 +58,7 @@ class _Slot(Generic[E]):
     gpu: Gpu | None = None
 
     def now(self) -> tuple[str, str]:
-        """State and reason; an engine whose GPU was lost meanwhile has failed."""
+        """Return state and reason; an engine whose GPU was lost since loading has failed."""
         on_gpu = self.engine is not None and self.engine.device.startswith("cuda")
         if self.state == "ready" and on_gpu and (lost := lost_device.reason()):
             return "failed", lost
@@ -68,16 +68,16 @@ class _Slot(Generic[E]):
 class EngineHost(Generic[E]):
     """An ordered list of engines, loaded in the background and used through bounded queues.
 
-    An engine that fails to load is reported in :meth:`status` with its reason and tried again
-    every ``retry_s`` seconds, so that a model prepared later is picked up without a restart.
+    An engine that fails to load is listed in :meth:`status` with the reason. It is tried again
+    every ``retry_s`` seconds, so that a model prepared later is loaded without a restart.
 
     Args:
-        builders: name and builder of each engine, in the order of preference.
-        queue_limit: callers that may wait for one engine.
+        builders: name and builder of each engine, in order of preference.
+        queue_limit: maximum number of callers waiting for one engine.
         queue_timeout_s: longest wait, seconds.
-        self_test: proves that a loaded engine does its job as requests will ask it to; what it
-            raises keeps the engine from being ready.
-        retry_s: pause between attempts to load what failed, seconds.
+        self_test: tests a loaded engine with a typical request; an error keeps the engine from
+            becoming ready.
+        retry_s: pause between attempts to load failed engines, seconds.
     """
 
     def __init__(
@@ -104,11 +104,11 @@ class EngineHost(Generic[E]):
         self._thread = threading.Thread(target=self._run, name="engine-loader", daemon=True)
 
     def start(self) -> None:
-        """Begin loading in the background."""
+        """Start loading in the background."""
         self._thread.start()
 
     def wait_settled(self, timeout_s: float) -> bool:
-        """Wait until every engine was tried once; False when that took too long."""
+        """Wait until every engine was tried once; return False after a timeout."""
         return self._settled.wait(timeout_s)
 
     def close(self) -> None:
@@ -123,12 +123,15 @@ class EngineHost(Generic[E]):
                 slot.state = "closed"
 
     def is_ready(self) -> bool:
-        """Whether every engine was tried and at least one answers."""
+        """Return whether every engine was tried and at least one is ready."""
         return self._settled.is_set() and any(slot.now()[0] == "ready" for slot in self._slots)
 
     def status(self) -> dict[str, Any]:
-        """State of each engine for ``/readyz``: ``{name: {state, reason?, load_seconds?, model?,
-        device?, gpu?, gpu_memory_used_bytes?, gpu_memory_total_bytes?, gpu_utilisation?}}``."""
+        """Return the state of each engine for ``/readyz``.
+
+        The format is ``{name: {state, reason?, load_seconds?, model?, device?, gpu?,
+        gpu_memory_used_bytes?, gpu_memory_total_bytes?, gpu_utilisation?}}``.
+        """
         report: dict[str, Any] = {}
         for slot in self._slots:
             state, reason = slot.now()
@@ -142,10 +145,10 @@ class EngineHost(Generic[E]):
         return report
 
     def engines(self) -> list[E]:
-        """The engines that are ready, in the configured order.
+        """Return the engines that are ready, in the configured order.
 
         Raises:
-            NotReady: none is; the message says what each one lacks.
+            NotReady: no engine is ready; the message gives the reason for each.
         """
         ready = [s.engine for s in self._slots if s.now()[0] == "ready" and s.engine is not None]
         if not ready:
@@ -165,10 +168,14 @@ class EngineHost(Generic[E]):
         raise NotReady(f"engine '{name}' is not ready", details={"engines": self.status()})
 
     def lease(self, engine: E) -> Lease:
-        """Wait for the right to use ``engine``; hold it until the answer's last byte is made.
+        """Wait for the right to use ``engine`` and return a lease for it.
+
+        Hold the lease until the last byte of the answer is produced.
 
         Raises:
-            Overloaded: its queue is full, or the wait was too long.
+            Overloaded: the engine's queue is full, or the wait timed out.
+            ClientGone: the client disconnected while waiting.
+            NotReady: the engine is not loaded.
         """
         for slot in self._slots:
             if slot.engine is engine and slot.admission is not None:
@@ -197,11 +204,12 @@ class EngineHost(Generic[E]):
             slot.placement, slot.gpu = _placement(engine)
         except Exception as error:
             if engine is not None:
-                # What it holds already would be there twice at the next attempt.
+                # Memory held by the failed engine would otherwise be allocated twice at the next
+                # attempt.
                 _close_failed(engine)
             reason = _reason(error)
             if slot.reason != reason:
-                # Repeated attempts with the same outcome would only fill the log.
+                # Log only changes, since attempts are repeated.
                 log.error(
                     "engine failed to load",
                     extra={"engine": slot.name, "reason": reason},
@@ -237,7 +245,10 @@ def _close_failed(engine: Engine) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What to tell of a failed start: the library's own words too, since no request is in them."""
+    """Return the reason of a failed start for users.
+
+    It includes the library's own message, which cannot contain a client's text at this point.
+    """
     words = error.message if isinstance(error, MeshError) else type(error).__name__
     cause = error.__cause__ if isinstance(error, MeshError) else error
     if cause is None or isinstance(cause, MeshError) or not str(cause).strip():
@@ -246,7 +257,7 @@ def _reason(error: Exception) -> str:
 
 
 def _placement(engine: Engine) -> tuple[dict[str, str], Gpu | None]:
-    """Model and device of a loaded engine, also published as metrics."""
+    """Return model, device and GPU of a loaded engine, and publish them as metrics."""
     device, model = engine.device, engine.spec.model
     ENGINE_INFO.labels(engine=engine.spec.name, model=model, device=device).set(1)
     gpu = find_gpu(device)

@@ -1,8 +1,8 @@
-"""A GPU that a fault has taken from this process: noticed once, known to all of it.
+"""Detect a fatal CUDA error and remember it for the whole process.
 
-After a device-side assertion or an illegal access every later call of CUDA fails, until the process
-is replaced ("sticky" errors: CUDA Runtime API, cudaErrorAssert). A service that went on would say
-that it is ready and fail every request.
+After a device-side assertion or an illegal access, every later CUDA call fails until the process is
+replaced ("sticky" errors: CUDA Runtime API, cudaErrorAssert). Without this check the service would
+report that it is ready and fail every request.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 _SIGNS = ("cuda error", "cuda failed with error", "cublas_status", "cudnn_status", "cufft_")
-"""Words of torch, CTranslate2 and NVIDIA's libraries, in lower case."""
+"""Phrases in errors of torch, CTranslate2 and NVIDIA's libraries, in lower case."""
 
 _reason = ""
 _when_lost: list[Callable[[], None]] = []
 
 
 def reason() -> str:
-    """Why the GPU is lost to this process; empty while it is not."""
+    """Return why the process has lost its GPU; empty if it has not."""
     return _reason
 
 
 def when_lost(call: Callable[[], None]) -> None:
-    """Have ``call`` called, once, when the GPU is lost: whoever runs the process replaces it."""
+    """Register ``call`` to run once when the GPU is lost.
+
+    The owner of the process uses this to replace the process.
+    """
     _when_lost.append(call)
 
 
 def notice(error: BaseException) -> bool:
-    """Whether ``error`` says that the GPU is lost, which is remembered and logged then."""
+    """Return whether the process has lost its GPU; check ``error`` and log the first loss."""
     global _reason  # noqa: PLW0603 - it is the process that has lost it
     if _reason or not (_is_of_the_gpu(error) and _is_lost_now()):
         return bool(_reason)
@@ -51,7 +54,10 @@ def _is_of_the_gpu(error: BaseException) -> bool:
 
 
 def _is_lost_now() -> bool:
-    """Ask torch, where it is the one at work: an error that does not last fails one request."""
+    """Check with torch, if it is in use, whether the error persists.
+
+    A transient error fails only one request.
+    """
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return True

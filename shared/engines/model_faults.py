@@ -1,4 +1,4 @@
-"""What goes wrong inside a model library, as errors of the mesh."""
+"""Convert errors of model libraries to errors of the mesh."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ log = logging.getLogger(__name__)
 
 
 class OutOfMemory(Exception):
-    """The device had no room for what a model was given."""
+    """The device memory was too small for the model's input."""
 
 
 @contextmanager
 def out_of_memory_as_error(device: str) -> Iterator[None]:
-    """Turn the block's out-of-memory, in whatever words, into :class:`OutOfMemory`.
+    """Convert any out-of-memory error in the block to :class:`OutOfMemory`.
 
-    What torch keeps of ``device`` is given back first, so that something smaller fits.
+    Torch's cached memory on ``device`` is released first, so that a smaller input fits.
     """
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        # The frames of the pass that failed hold its tensors, and the error holds the frames.
+        # The error refers to the frames of the failed pass, which hold its tensors.
         traceback.clear_frames(error.__traceback__)
     else:
         return
@@ -39,16 +39,16 @@ def out_of_memory_as_error(device: str) -> Iterator[None]:
 
 @contextmanager
 def as_mesh_errors(engine: str, device: str, on: str = "this text") -> Iterator[None]:
-    """Turn what a model library raises in the block into errors of the mesh.
+    """Convert errors that a model library raises in the block to errors of the mesh.
 
     Args:
         engine: its name.
-        device: where it runs.
-        on: what the model was given, in general words.
+        device: the device it runs on.
+        on: the kind of input, in general words.
 
     Raises:
-        Overloaded: the device is full.
-        EngineFailure: anything else; see :func:`model_failure`.
+        Overloaded: the device memory is full.
+        EngineFailure: any other error; see :func:`model_failure`.
     """
     try:
         with out_of_memory_as_error(device):
@@ -62,11 +62,11 @@ def as_mesh_errors(engine: str, device: str, on: str = "this text") -> Iterator[
 
 
 def model_failure(engine: str, error: BaseException, on: str = "this text") -> EngineFailure:
-    """The error for a caller for whom a model failed ``on`` something; logs where.
+    """Return the client's error for a model that failed, and log the stack frames.
 
-    The message of ``error`` goes into no log and no answer: it may quote what the model was given.
-    The error returned has it as its cause, for whoever knows that nothing was given yet. A GPU that
-    is lost is noticed.
+    The message of ``error`` is neither logged nor returned, because it may quote the model's input.
+    ``error`` becomes the cause of the returned error, for callers that know that the model had no
+    input yet. The loss of a GPU is detected.
     """
     lost_device.notice(error)
     log.error(
@@ -78,6 +78,6 @@ def model_failure(engine: str, error: BaseException, on: str = "this text") -> E
         },
     )
     failure = EngineFailure(f"{engine}: the model failed on {on}")
-    # Without its frames, which may hold a batch's tensors.
+    # Drop the traceback, whose frames may hold a batch's tensors.
     failure.__cause__ = error.with_traceback(None)
     return failure

@@ -1,8 +1,8 @@
-"""What an engine is to a service: its declared capabilities, and how it is found and built.
+"""Engine capabilities, and a registry that finds and builds engines by name.
 
-Capabilities are data (:class:`EngineSpec`), so that choosing an engine is a pure function and is
-tested without one. A registry entry names the module that holds the engine; the module, and with
-it the model library, is imported only when that engine is chosen.
+Capabilities are data (:class:`EngineSpec`), so the selection of an engine is a pure function that
+can be tested without one. A registry entry names the module of an engine. That module, and with it
+the model library, is imported only when the engine is selected.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class EngineSpec:
     """The capabilities of one engine, as data.
 
     Attributes:
-        name: the word users write in ``TTS_ENGINES`` and read in ``X-Engine``.
+        name: the name used in ``TTS_ENGINES`` and ``X-Engine``.
         model: the model's public name.
-        licence: SPDX identifier, or the licence's usual name, of the weights.
-        commercial_use: whether that licence allows it.
-        languages: BCP-47-like tags the engine handles (``en``, ``pt-br``); empty = any.
-        parameters: request parameters that the engine honours; all others are reported back in
+        licence: SPDX identifier, or the usual name, of the licence of the weights.
+        commercial_use: whether the licence allows commercial use.
+        languages: BCP-47-like tags of the supported languages (``en``, ``pt-br``); empty = any.
+        parameters: request parameters that the engine supports; all others are listed in
             ``X-Ignored-Parameters``.
         cloning: ``"none"``, ``"matching"`` (nearest built-in voice) or ``"cloning"``.
-        streaming: audio or text leaves before the whole is done.
-        max_concurrency: calls that may run inside the engine at once; 1 = not thread-safe.
-        sample_rate: of the audio made or taken, Hz.
+        streaming: whether audio or text is returned before the whole answer is complete.
+        max_concurrency: concurrent calls that the engine supports; 1 = not thread-safe.
+        sample_rate: sample rate of the engine's audio output or input, Hz.
     """
 
     name: str
@@ -51,11 +51,11 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
-    """One line of a registry: where the engine lives and what it needs.
+    """The location and the requirements of one engine.
 
     Attributes:
         module: module to import, which must have ``build(settings) -> engine``.
-        requires: top-level modules that must be installed, probed with ``find_spec``.
+        requires: top-level modules that must be installed, checked with ``find_spec``.
         extra: the pyproject extra that installs them.
     """
 
@@ -65,40 +65,40 @@ class EngineEntry:
 
 
 class EngineRegistry:
-    """Names of engines → lazily imported builders."""
+    """A mapping of engine names to lazily imported builders."""
 
     def __init__(self, entries: Mapping[str, EngineEntry]) -> None:
         self._entries = dict(entries)
 
     @property
     def names(self) -> Sequence[str]:
-        """All known engine names, in the order of preference they were declared in."""
+        """All known engine names, in order of preference."""
         return tuple(self._entries)
 
     def missing(self, name: str) -> list[str]:
-        """Modules that ``name`` needs and that are not installed.
+        """Return the modules that ``name`` requires and that are not installed.
 
         Raises:
-            UnknownModel: no such engine.
+            UnknownModel: the engine does not exist.
         """
         return [module for module in self.entry(name).requires if find_spec(module) is None]
 
     def builders(self, names: Sequence[str], settings: Any) -> list[tuple[str, Callable[[], Any]]]:
-        """Name and builder of each engine, as :class:`shared.engines.host.EngineHost` takes them.
+        """Return name and builder of each engine, for :class:`shared.engines.host.EngineHost`.
 
         Raises:
-            UnknownModel: one of them does not exist.
+            UnknownModel: one of the engines does not exist.
         """
         for name in names:
             self.entry(name)
         return [(name, partial(self.build, name, settings)) for name in names]
 
     def build(self, name: str, settings: Any) -> Any:
-        """Import the engine's module and build it; weights are loaded later by ``load()``.
+        """Import the engine's module and build the engine; ``load()`` loads the weights later.
 
         Raises:
-            UnknownModel: no such engine.
-            NotReady: a library is missing; the message has the command that installs it.
+            UnknownModel: the engine does not exist.
+            NotReady: a library is missing; the message contains the command that installs it.
         """
         entry = self.entry(name)
         if missing := self.missing(name):
@@ -110,10 +110,10 @@ class EngineRegistry:
         return importlib.import_module(entry.module).build(settings)
 
     def entry(self, name: str) -> EngineEntry:
-        """What is declared of an engine.
+        """Return the registry entry of an engine.
 
         Raises:
-            UnknownModel: no such engine.
+            UnknownModel: the engine does not exist.
         """
         try:
             return self._entries[name]
@@ -126,8 +126,11 @@ class EngineRegistry:
 def remembering(
     builders: Sequence[tuple[str, Callable[[], E]]],
 ) -> tuple[list[tuple[str, Callable[[], E]]], Mapping[str, E]]:
-    """The builders, and the engines by name as soon as each is built, ready or not: what one that
-    failed to load could have done decides whether its absence is reported."""
+    """Return wrapped builders, and a mapping that they fill with each engine they build.
+
+    The mapping includes engines that failed to load. Their capabilities determine whether their
+    absence is reported.
+    """
     built: dict[str, E] = {}
 
     def remember(name: str, build: Callable[[], E]) -> E:

@@ -1,1 +1,1 @@
-"""HTTP between the services and to the outside."""
+"""HTTP clients and servers of the services."""

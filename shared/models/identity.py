@@ -1,4 +1,4 @@
-"""Which weights a model was loaded from, for the keys of what is made with them."""
+"""Identify the weights that a model was loaded from, for cache keys."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 
 def identity_of(*paths: Path) -> dict[str, str]:
-    """What tells each file's content from another's without reading it, by the file's name.
+    """Return an identifier of each file's content by file name, without reading the files.
 
-    A file of the hub's cache is named by its digest; of any other, size and time have to do.
+    A file of the hub's cache is named by its digest. Other files are identified by size and
+    modification time.
 
     Raises:
-        OSError: one cannot be read.
+        OSError: a file cannot be accessed.
     """
     found = {}
     for path in paths:

@@ -1,7 +1,7 @@
-"""Archives of models, unpacked for as long as they are read.
+"""Unpack model archives temporarily.
 
-They lie on the volume of the models: a container's ``/tmp`` is a small piece of memory, and an
-archive of NeMo's holds gigabytes.
+The files are unpacked on the volume of the models, because ``/tmp`` of a container is small and in
+memory, while NeMo archives contain gigabytes.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _SPARE = 50 << 20
 
 @contextmanager
 def unpacked(archive: Path, home: Path) -> Iterator[Path]:
-    """A folder with the files of a tar archive; it is gone when the block ends.
+    """Unpack a tar archive to a folder that is removed at the end of the block.
 
-    Archives of one name take turns, in all containers on the volume. What a process that was killed
-    left behind is removed by the next one.
+    Archives of the same name are unpacked one after the other, in all containers that share the
+    volume. Folders left by a killed process are removed by the next one.
 
     Args:
-        archive: plain or compressed.
+        archive: tar archive, plain or compressed.
         home: the mesh's home folder.
 
     Raises:
-        NotReady: there is no room, or the folder cannot be written; the message names it.
-        ModelDamaged: the archive cannot be read, or names files outside the folder.
+        NotReady: the disk is full or the folder is not writable; the message names the folder.
+        ModelDamaged: the archive cannot be read, or contains paths outside the folder.
     """
     scratch = home / "models" / FOLDER
     folder = scratch / archive.stem

@@ -1,1 +1,1 @@
-"""Cutting text into sentences and clauses."""
+"""Split text into sentences and clauses."""

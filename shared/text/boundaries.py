@@ -1,7 +1,7 @@
-"""Where a sentence ends: decided from what stands before and from the next word only.
+"""Find sentence ends from the text before a candidate and the next word only.
 
-That bound makes the decision the same in a whole text and in one that is still being written: with
-too little text to decide, :class:`MoreTextNeeded` is raised, and nothing has been guessed.
+This limited lookahead gives the same result for a whole text and for a text that is still being
+written. If the text is too short to decide, :class:`MoreTextNeeded` is raised.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 from shared.text.rules import LanguageRules
 
 _SPACED: Final = ".!?…؟۔"
-"""End a sentence if white space follows."""
+"""Characters that end a sentence if white space follows."""
 _UNSPACED: Final = "。！？｡．।॥"
-"""End a sentence in any case: CJK and Indic scripts."""
+"""Characters that end a sentence in any case: CJK and Indic scripts."""
 _CLOSERS: Final = "\"'”’»›)]}」』）】》〉*_`«“"
 _OPENERS: Final = "\"'“‘„«‹»([{「『（【《〈¿¡*_`"
 _AFTER_STOP: Final = _CLOSERS + _SPACED + _UNSPACED
@@ -28,21 +28,21 @@ _LONGEST_ORDINAL = 3
 
 
 class MoreTextNeeded(Exception):
-    """The decision depends on text that has not been written yet."""
+    """The decision depends on text that has not arrived yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookahead:
-    """A text, and whether more of it may follow."""
+    """A text, and whether it is complete (``final``)."""
 
     text: str
     final: bool
 
     def char(self, position: int) -> str:
-        """The character there; empty after the end of a final text.
+        """Return the character at a position; empty after the end of a final text.
 
         Raises:
-            MoreTextNeeded: after the end of a text that goes on.
+            MoreTextNeeded: the position is after the end of an incomplete text.
         """
         if position < len(self.text):
             return self.text[position]
@@ -51,7 +51,7 @@ class Lookahead:
         return ""
 
     def skip_space(self, position: int) -> int:
-        """The first position from here on that is no white space."""
+        """Return the first position from ``position`` on that is not white space."""
         while self.char(position).isspace():
             position += 1
         return position
@@ -59,28 +59,28 @@ class Lookahead:
 
 @dataclass(frozen=True, slots=True)
 class SentenceFinder:
-    """Finds ends of sentences by the rules of one language."""
+    """A finder of sentence ends by the rules of one language."""
 
     rules: LanguageRules
 
     def end(self, look: Lookahead, start: int, limit: int) -> int | None:
-        """End of the sentence that begins at ``start``; None where it is beyond ``limit``.
+        """Return the end of the sentence that begins at ``start``; None if it is beyond ``limit``.
 
         The end is exclusive and includes closing quotes and brackets.
 
         Raises:
-            MoreTextNeeded: the text ends before an end within ``limit`` can be decided.
+            MoreTextNeeded: the text ends before a sentence end within ``limit`` can be decided.
         """
         position = start
         while match := _CANDIDATE.search(look.text, position, min(len(look.text), limit)):
             ends, end, position = self._decide(look, start, match)
-            # A piece needs something to say: leading dots go with what follows.
+            # A sentence needs a letter or digit; leading dots belong to the sentence that follows.
             if ends and end <= limit and any(char.isalnum() for char in look.text[start:end]):
                 return end
         return None
 
     def _decide(self, look: Lookahead, start: int, match: re.Match[str]) -> tuple[bool, int, int]:
-        """Whether a sentence ends at a candidate, its end, and where to look next."""
+        """Return whether a sentence ends at a candidate, its end, and where to search next."""
         stop = match.start()
         if match.group() == "\n":
             following = look.skip_space(stop)
@@ -91,7 +91,7 @@ class SentenceFinder:
             end += 1
         run, after = look.text[stop:end], look.char(end)
         if any(char in _UNSPACED for char in run):
-            # 「…。」と goes on: hiragana after a closing bracket is a particle.
+            # The sentence 「…。」と continues: hiragana after a closing bracket is a particle.
             quoted_phrase = run[-1] in _CLOSERS and "\u3040" <= after <= "\u309f"
             return not quoted_phrase, end, end
         if after and not after.isspace() and after not in "¿¡":
@@ -105,14 +105,17 @@ class SentenceFinder:
 
     @staticmethod
     def _line_ends(look: Lookahead, start: int, stop: int, following: int) -> bool:
-        """A line's end is a boundary unless the sentence plainly goes on in the next line."""
+        """Return whether a line break ends the sentence.
+
+        It does, unless the next line begins with a lower-case letter or this one ends with a comma.
+        """
         if _is_paragraph(look, stop, following):
             return True
         before = look.text[start:stop].rstrip()[-1:]
         return not (look.char(following).islower() or before == ",")
 
     def _run_ends(self, look: Lookahead, start: int, run: str, following: int) -> bool:
-        """Whether stops and closers (``run``) end a sentence when ``following`` comes next."""
+        """Return whether stops and closers (``run``) before ``following`` end a sentence."""
         after = look.char(following)
         if not after or after in "¿¡":
             return True
@@ -127,12 +130,12 @@ class SentenceFinder:
         return self._full_stop_ends(look, start, stop, following)
 
     def _full_stop_ends(self, look: Lookahead, start: int, stop: int, following: int) -> bool:
-        """Whether one full stop that no lower-case letter follows ends a sentence."""
+        """Return whether a single full stop ends a sentence; no lower-case letter follows it."""
         rules = self.rules
         word, word_start = _word_before(look.text, start, stop)
         if word.isdigit() and len(word) <= _LONGEST_ORDINAL:
             if word_start == start:
-                # "1. First point": a list number stays with its point.
+                # "1. First point": a list number belongs to its point.
                 return False
             return not rules.ordinal_dot or self._sentence_starts(look, following)
         if word in rules.titles:
@@ -144,7 +147,7 @@ class SentenceFinder:
         return True
 
     def _sentence_starts(self, look: Lookahead, position: int) -> bool:
-        """After an abbreviation: does the next word look like a sentence's first?"""
+        """Return whether the word after an abbreviation often starts a sentence."""
         while look.char(position) and look.char(position) in _OPENERS:
             position += 1
         match = _WORD.match(look.text, position, position + _LONGEST_WORD)
@@ -154,7 +157,7 @@ class SentenceFinder:
 
 
 def _with_spaced_guillemet(look: Lookahead, end: int) -> int:
-    """End including the ``»`` of a French quotation, which a space sets apart: ``« Oui. »``."""
+    """Return ``end`` moved behind the ``»`` of a French quotation with a space: ``« Oui. »``."""
     following = look.skip_space(end)
     if look.char(following) == "»" and not look.char(following + 1).isalnum():
         return following + 1
@@ -162,12 +165,12 @@ def _with_spaced_guillemet(look: Lookahead, end: int) -> int:
 
 
 def _is_paragraph(look: Lookahead, start: int, end: int) -> bool:
-    """Whether the white space there has an empty line in it."""
+    """Return whether the white space contains an empty line."""
     return look.text.count("\n", start, end) > 1
 
 
 def _word_before(text: str, start: int, stop: int) -> tuple[str, int]:
-    """The word that ends at a full stop, lower case with its inner stops, and where it begins."""
+    """Return the word before a full stop, lower case with its inner stops, and its start."""
     first = stop
     lowest = max(start, stop - _LONGEST_WORD)
     while first > lowest and not (
@@ -178,7 +181,7 @@ def _word_before(text: str, start: int, stop: int) -> tuple[str, int]:
 
 
 def _is_initial(word: str, before: str) -> bool:
-    """One letter, or letters each with its stop: "J", "z", "u.s.a"; not the "s" of "that's"."""
+    """Return whether a word is an initial: "J", "z", "u.s.a"; not the "s" of "that's"."""
     return before not in {"'", "’"} and all(
         len(part) == 1 and part.isalpha() for part in word.split(".")
     )

@@ -1,8 +1,9 @@
-"""What a full stop can mean in each language: data for ``shared/text/splitter.py``.
+"""Language rules for full stops: data for ``shared/text/boundaries.py`` and ``splitter.py``.
 
-Words are lower case, without their last full stop. The lists hold what turns up in text that is
-read aloud; a missing entry costs a pause within a sentence, a wrong one costs a pause between two,
-so words that also end sentences ("mar.", "sol.", "sat.") are left out.
+Words are lower case, without their last full stop. The lists contain words that are common in text
+that is read aloud. A missing entry costs a pause within a sentence, a wrong one costs a pause
+between two sentences. Words that also end sentences ("mar.", "sol.", "sat.") are therefore
+excluded.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class LanguageRules:
-    """The words that decide whether a full stop ends a sentence.
+    """The words that determine whether a full stop ends a sentence.
 
     Attributes:
         titles: never end a sentence ("Dr. Jones").
-        ambiguous: end one only if a word of ``starters`` follows ("the U.S. Army", "etc. The …").
-        before_numbers: do not end one if a digit follows ("No. 5", "Jan. 3").
-        starters: words that often open a sentence and are rarely names.
+        ambiguous: end a sentence only if a word of ``starters`` follows ("the U.S. Army", "etc. The
+            …").
+        before_numbers: do not end a sentence if a digit follows ("No. 5", "Jan. 3").
+        starters: words that often start a sentence and are rarely names.
         conjunctions: words before which a long sentence can be cut for an early first clause.
-        ordinal_dot: numbers take a full stop as ordinals ("3. Oktober").
+        ordinal_dot: ordinal numbers are written with a full stop ("3. Oktober").
     """
 
     titles: frozenset[str] = frozenset()
@@ -180,7 +182,7 @@ _ORDINAL_DOT_LANGUAGES: Final = _words("cs da et fi hr hu lv nb nn no pl sk sl s
 
 
 def rules_for(language: str) -> LanguageRules:
-    """The rules of a tag such as ``pt`` or ``pt-br``; generic ones for a language not listed."""
+    """Return the rules for a tag such as ``pt`` or ``pt-br``; generic ones for other languages."""
     base = language.lower().replace("_", "-").split("-")[0]
     if base in _ORDINAL_DOT_LANGUAGES:
         return _ORDINAL_DOT

@@ -1,9 +1,9 @@
-"""Sentences and first clauses of text that is to be spoken, whole or while it is being written.
+"""Split text for speech synthesis into sentences and first clauses, whole or incrementally.
 
-One left-to-right scan decides each boundary from what stands before it and from the next word
-only. So the splitter for a language model's tokens gives exactly the sentences of the splitter for
-whole texts, however the tokens fall, and holds back no more than one word. Nothing but white space
-between pieces is lost. Why no library: ``docs/decisions/0002-sentence-splitting.md``.
+A single left-to-right scan decides each boundary from the text before it and the next word only.
+Splitting a language model's tokens therefore gives exactly the sentences of the whole text,
+independent of the token boundaries, and delays at most one word. Only white space between pieces is
+dropped. ``docs/decisions/0002-sentence-splitting.md`` explains why no library is used.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from shared.text.rules import rules_for
 
 DEFAULT_MAX_CHARS: Final = 400
 DEFAULT_FIRST_MAX_CHARS: Final = 60
-# A shorter opening ("Well,") gains no time and is spoken with a sentence's falling tone.
+# A shorter first piece ("Well,") saves no time and is spoken with a sentence's falling tone.
 _FIRST_MIN_CHARS = 16
 _CLAUSE_END: Final = re.compile(r"[,;:،؛](?=\s)|[、，；：]|(?<=\s)[-–—](?=\s)|—")
 _SPACED_WORD: Final = re.compile(r"\s+([^\W\d_]+)(?=\s)")
 
 
 def split_sentences(text: str, language: str, *, max_chars: int = DEFAULT_MAX_CHARS) -> list[str]:
-    """Sentences of a whole text, without the white space around them.
+    """Split a whole text into sentences, without the white space around them.
 
     Args:
         text: any text; paragraphs and list items end sentences too.
         language: a tag such as ``en`` or ``pt-br``; unknown ones get generic rules.
-        max_chars: a longer sentence is cut after a clause, else between words, else anywhere.
+        max_chars: a longer sentence is cut after a clause, or else between words, or else anywhere.
     """
     return _pieces(text, _Scanner(language, max_chars, None))
 
@@ -40,23 +40,23 @@ def clauses(
     first_max_chars: int = DEFAULT_FIRST_MAX_CHARS,
     max_chars: int = DEFAULT_MAX_CHARS,
 ) -> list[str]:
-    """As :func:`split_sentences`, with the first sentence cut early if it is long.
+    """Split a text like :func:`split_sentences`, but cut a long first sentence early.
 
-    The first piece ends at the last clause within ``first_max_chars``, else before the last
-    conjunction there; a sentence with neither stays whole, for a cut within a phrase is heard.
+    The first piece ends at the last clause within ``first_max_chars``, or else before the last
+    conjunction there. A sentence with neither is not cut, because a cut within a phrase is audible.
     """
     return _pieces(text, _Scanner(language, max_chars, first_max_chars))
 
 
 class IncrementalSplitter:
-    """Sentences of a text that arrives in pieces, such as a language model's tokens.
+    """A sentence splitter for text that arrives in pieces, such as a language model's tokens.
 
-    Everything fed and flushed gives the same list as the whole-text function.
+    Together, :meth:`feed` and :meth:`flush` give the same list as the whole-text function.
 
     Args:
         language: as for :func:`split_sentences`.
-        first_max_chars: set: the pieces of :func:`clauses`; None: of :func:`split_sentences`.
-        max_chars: longest piece.
+        first_max_chars: if set, split like :func:`clauses`, otherwise like :func:`split_sentences`.
+        max_chars: maximum length of a piece.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class IncrementalSplitter:
         self._buffer = ""
 
     def feed(self, delta: str) -> list[str]:
-        """Take in more text; the sentences that are complete now."""
+        """Add text and return the sentences that are now complete."""
         self._buffer += delta
         return self._take(final=False)
 
     def flush(self) -> list[str]:
-        """The rest, when the text has ended; afterwards a new text may begin."""
+        """Return the remaining sentences at the end of the text; a new text may follow."""
         pieces = self._take(final=True)
         self._scanner.restart()
         return pieces
@@ -91,7 +91,7 @@ def _pieces(text: str, scanner: _Scanner) -> list[str]:
 
 
 class _Scanner:
-    """Finds where pieces end. Its only state is whether the first piece is still to come."""
+    """A scanner for piece boundaries; its only state is whether the first piece has been found."""
 
     def __init__(self, language: str, max_chars: int, first_max_chars: int | None) -> None:
         if max_chars < 1 or (first_max_chars is not None and first_max_chars < 1):
@@ -103,11 +103,11 @@ class _Scanner:
         self._first = True
 
     def restart(self) -> None:
-        """The next piece is the first of a new text."""
+        """Start a new text: the next piece is its first."""
         self._first = True
 
     def pieces(self, text: str, *, final: bool) -> tuple[list[str], int]:
-        """Complete pieces, and how many characters of ``text`` they and their space took."""
+        """Return complete pieces, and the number of characters that they and their space took."""
         look = Lookahead(text, final)
         found: list[str] = []
         start = 0
@@ -122,10 +122,10 @@ class _Scanner:
         return found, start
 
     def _piece_end(self, look: Lookahead, start: int) -> int:
-        """Where the piece that begins at ``start`` ends.
+        """Return the end of the piece that begins at ``start``.
 
         Raises:
-            MoreTextNeeded: not known yet.
+            MoreTextNeeded: the end depends on further text.
         """
         if self._first and self._first_max_chars is not None:
             limit = start + self._first_max_chars
@@ -141,7 +141,7 @@ class _Scanner:
         return end
 
     def _first_cut(self, text: str, start: int, limit: int) -> int | None:
-        """Where to cut a long first sentence early, or None."""
+        """Return where to cut a long first sentence early, or None."""
         earliest = start + _FIRST_MIN_CHARS
         cut = _last_clause_end(text, earliest, limit)
         if cut is None:
@@ -152,13 +152,13 @@ class _Scanner:
 
 
 def _last_clause_end(text: str, earliest: int, limit: int) -> int | None:
-    """End of the last clause within ``earliest`` and ``limit``; needs ``text[limit]``."""
+    """Return the end of the last clause from ``earliest`` to ``limit``; needs ``text[limit]``."""
     ends = [match.end() for match in _CLAUSE_END.finditer(text, earliest, limit + 1)]
     return max((end for end in ends if end <= limit), default=None)
 
 
 def _cut_long(text: str, start: int, limit: int) -> int:
-    """Where to cut a sentence that goes on beyond ``limit``; needs ``text[limit]``."""
+    """Return where to cut a sentence that is longer than ``limit``; needs ``text[limit]``."""
     clause = _last_clause_end(text, start + (limit - start) // 3, limit)
     if clause is not None:
         return clause

@@ -1,4 +1,4 @@
-"""Every wire shape of the mesh, as pydantic models."""
+"""Request and response formats of the mesh, as pydantic models."""
 
 from shared.wire.speech import Emotion, Language, VoiceParameters, VoiceRequest
 

@@ -1,4 +1,4 @@
-"""Wire shapes of the voice agent: ``/api/converse`` and the events of ``/ws``."""
+"""Formats of the voice agent: ``/api/converse`` and the events of ``/ws``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class TurnAnswer(BaseModel):
-    """The JSON message of a turn, before its audio. The first two names are the contract."""
+    """The JSON message of a turn, sent before its audio. The first two names are the contract."""
 
     transcription: str = Field(description="What was heard; empty where nothing was said.")
     llama: str = Field(description="The reply.")
@@ -27,7 +27,7 @@ class TurnAnswer(BaseModel):
 
 
 class SpokenAnswer(TurnAnswer):
-    """``POST /api/converse`` with ``Accept: application/json``: the audio comes along."""
+    """Response of ``POST /api/converse`` with ``Accept: application/json``, including the audio."""
 
     audio: str | None = Field(default=None, description="The reply as a WAV file, base64.")
     tts_engine: str | None = None
@@ -38,6 +38,6 @@ class SpokenAnswer(TurnAnswer):
 
 
 class ConverseRequest(BaseModel):
-    """Fields beside the recording in ``POST /api/converse``."""
+    """Fields of ``POST /api/converse`` in addition to the recording."""
 
     language: str | None = Field(default=None, max_length=16)

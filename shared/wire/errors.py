@@ -1,4 +1,4 @@
-"""The error body that every endpoint answers with; the shape is the OpenAI API's."""
+"""The error body of all endpoints, in the OpenAI API's format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong, for people (``message``) and for programs (``type``, ``code``)."""
+    """An error, for people (``message``) and for programs (``type``, ``code``)."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -17,6 +17,9 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """``{"error": {message, type, param, code}}``, with an ``X-Request-ID`` header beside it."""
+    """Body of an error: ``{"error": {message, type, param, code}}``.
+
+    Every response also has an ``X-Request-ID`` header.
+    """
 
     error: ErrorDetail

@@ -1,4 +1,4 @@
-"""What the gateway answers itself, from several services."""
+"""Formats of the responses that the gateway composes from several services."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from shared.wire.speech import ModelList
 
 
 class MeshDefaults(BaseModel):
-    """The defaults of speech in force; null where the service is away."""
+    """The current defaults for speech; null if the service is not reachable."""
 
     voice_sample: str | None = None
     language: str | None = None
 
 
 class MeshStatus(BaseModel):
-    """``GET /`` of the gateway: health of the mesh."""
+    """Response of ``GET /`` of the gateway: health of the mesh."""
 
     status: Literal["online", "degraded"]
     message: str
@@ -25,7 +25,7 @@ class MeshStatus(BaseModel):
 
 
 class MeshModels(ModelList):
-    """``GET /v1/models`` of the gateway: the models of all services."""
+    """Response of ``GET /v1/models`` of the gateway: the models of all services."""
 
     unavailable: list[str] | None = Field(
         default=None, description="Services whose models are missing, being away."

@@ -1,4 +1,4 @@
-"""Answers to those who ask whether a process lives and can answer."""
+"""Responses of the liveness and readiness probes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field
 
 
 class Liveness(BaseModel):
-    """``GET /livez``."""
+    """Response of ``GET /livez``."""
 
     status: Literal["alive"] = "alive"
 
 
 class Readiness(BaseModel):
-    """``GET /readyz``, with what is ready and what is not."""
+    """Response of ``GET /readyz``: what is ready and what is not."""
 
     status: Literal["ready", "not_ready"]
     engines: dict[str, Any] | None = Field(

@@ -1,7 +1,7 @@
-"""Wire shapes of speech synthesis: the project's own dialects, OpenAI's, and the catalogues.
+"""Formats of speech synthesis: the project's own, OpenAI's, and the voice and model lists.
 
-Unknown fields are kept, not refused: the service names them, like every parameter that the chosen
-engine cannot honour, in ``X-Ignored-Parameters``.
+Unknown fields are accepted. The service lists them in ``X-Ignored-Parameters``, as it does for all
+parameters that the selected engine does not support.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AudioContainer = Literal["wav", "mp3", "opus", "flac", "aac", "pcm"]
 
 
 class Language(StrEnum):
-    """Languages of the request dialects; which ones can be spoken depends on the engines."""
+    """Languages of the request formats; the engines determine which ones can be spoken."""
 
     EN = "en"
     ES = "es"
@@ -38,7 +38,7 @@ class Language(StrEnum):
 
 
 class Emotion(StrEnum):
-    """Emotions a request may name; the embedded engines report them as ignored."""
+    """Emotions that a request may name; the embedded engines report them as ignored."""
 
     NEUTRAL = "neutral"
     HAPPY = "happy"
@@ -52,7 +52,7 @@ class Emotion(StrEnum):
 
 
 class _Tuning(BaseModel):
-    """Sampling and expression, honoured by the engines that can."""
+    """Sampling and expression parameters, used by the engines that support them."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
@@ -60,7 +60,7 @@ class _Tuning(BaseModel):
         default=None, validation_alias=AliasChoices("emotion", "emocao", "emoção")
     )
     pitch: float | None = Field(default=None, ge=-12, le=12, description="Semitones.")
-    # Below these bounds logits overflow, and a GPU that samples from them is lost to its process.
+    # Below these bounds logits overflow, and sampling from them on a GPU is a fatal CUDA error.
     temperature: float | None = Field(default=None, ge=0.01, le=2)
     top_k: int | None = Field(default=None, ge=1, le=1000)
     top_p: float | None = Field(default=None, ge=0.01, le=1)
@@ -76,7 +76,7 @@ class _Tuning(BaseModel):
 
 
 class SynthesizeRequest(_Tuning):
-    """``POST /synthesize``, ``/api/tts/batch``, ``/api/tts/stream`` and ``WS /ws/tts``."""
+    """Request of ``/synthesize``, ``/api/tts/batch``, ``/api/tts/stream`` and ``WS /ws/tts``."""
 
     text: str = Field(
         min_length=1,
@@ -132,7 +132,7 @@ class VoiceParameters(_Tuning):
 
 
 class VoiceRequest(BaseModel):
-    """``POST /generate-voice``: ``text`` with its parameters nested, or flat beside it."""
+    """Request of ``POST /generate-voice``: ``text`` with nested or flat parameters."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -168,7 +168,7 @@ class VoiceReference(BaseModel):
 
 
 class SpeechRequest(_Tuning):
-    """``POST /v1/audio/speech`` of the OpenAI API; the tuning fields are extensions."""
+    """Request of the OpenAI API's ``POST /v1/audio/speech``; the tuning fields are extensions."""
 
     input: str = Field(min_length=1, max_length=4096, description="What to say.")
     model: str = Field(default="tts-1", min_length=1, max_length=128)
@@ -186,7 +186,7 @@ class SpeechRequest(_Tuning):
 
 
 class ConfigRequest(BaseModel):
-    """``POST /api/config``: defaults for requests that name no voice or language."""
+    """Request of ``POST /api/config``: defaults for requests that name no voice or language."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -201,14 +201,14 @@ class ConfigRequest(BaseModel):
 
 
 class ServiceConfig(BaseModel):
-    """The defaults in force."""
+    """The current defaults."""
 
     voice_sample: str | None = None
     language: str
 
 
 class StatusAnswer(BaseModel):
-    """``GET /``: the health answer with the defaults in force."""
+    """Response of ``GET /``: health and the current defaults."""
 
     status: Literal["online"] = "online"
     message: str
@@ -216,7 +216,7 @@ class StatusAnswer(BaseModel):
 
 
 class Voice(BaseModel):
-    """One line of the voice catalogue."""
+    """One entry of the voice list."""
 
     id: str
     name: str
@@ -232,14 +232,14 @@ class Voice(BaseModel):
 
 
 class VoiceList(BaseModel):
-    """``GET /v1/audio/voices``."""
+    """Response of ``GET /v1/audio/voices``."""
 
     object: Literal["list"] = "list"
     voices: list[Voice]
 
 
 class Model(BaseModel):
-    """One line of ``GET /v1/models``, with the licence of its weights as an extension."""
+    """One entry of ``GET /v1/models``, with the licence of its weights as an extension."""
 
     id: str
     object: Literal["model"] = "model"
@@ -254,7 +254,7 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
-    """``GET /v1/models``."""
+    """Response of ``GET /v1/models``."""
 
     object: Literal["list"] = "list"
     data: list[Model]

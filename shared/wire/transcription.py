@@ -1,4 +1,4 @@
-"""Wire shapes of speech recognition: the project's own answer and OpenAI's formats."""
+"""Formats of speech recognition: the project's own response and OpenAI's formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Word(BaseModel):
 
 
 class Segment(BaseModel):
-    """A stretch of speech, in the OpenAI API's shape; times in seconds."""
+    """A segment of speech in the OpenAI API's format; times in seconds."""
 
     id: int = 0
     seek: int = 0
@@ -35,7 +35,7 @@ class Segment(BaseModel):
 
 
 class Transcript(BaseModel):
-    """``POST /transcribe``: the text first, then what is known of it."""
+    """Response of ``POST /transcribe``: the text and its metadata."""
 
     text: str
     language: str | None = Field(description="Detected or given; null where nothing was said.")
@@ -57,7 +57,7 @@ class Transcript(BaseModel):
 
 
 class ChannelTranscripts(BaseModel):
-    """``POST /transcribe`` with ``channels=separate``: one transcript per channel, in order."""
+    """Response of ``POST /transcribe`` with ``channels=separate``: one transcript per channel."""
 
     text: str
     channels: list[Transcript]
@@ -71,7 +71,7 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 
 
 class TranscribeRequest(BaseModel):
-    """Fields beside the recording in ``POST /transcribe``."""
+    """Fields of ``POST /transcribe`` in addition to the recording."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -97,7 +97,7 @@ class TranscribeRequest(BaseModel):
 
 
 class TranscriptionRequest(BaseModel):
-    """Fields beside ``file`` in the OpenAI API's transcriptions and translations."""
+    """Fields of the OpenAI API's transcriptions and translations in addition to ``file``."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -111,14 +111,14 @@ class TranscriptionRequest(BaseModel):
 
 
 class DurationUsage(BaseModel):
-    """What a transcription is accounted by."""
+    """Usage of a transcription: the duration of the audio in seconds."""
 
     type: Literal["duration"] = "duration"
     seconds: float
 
 
 class TranscriptionAnswer(BaseModel):
-    """``response_format=json``."""
+    """Response with ``response_format=json``."""
 
     text: str
     usage: DurationUsage
@@ -126,7 +126,7 @@ class TranscriptionAnswer(BaseModel):
 
 
 class VerboseTranscription(BaseModel):
-    """``response_format=verbose_json``."""
+    """Response with ``response_format=verbose_json``."""
 
     task: Literal["transcribe", "translate"]
     language: str | None

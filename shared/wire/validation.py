@@ -1,4 +1,4 @@
-"""Data → a pydantic model, or the mesh's error that names the field at fault."""
+"""Validate data with a pydantic model and report the invalid field as a mesh error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def validation_fault(error: ValidationError) -> InvalidRequest:
-    """The first complaint of pydantic, without the value that it complains about."""
+    """Convert a pydantic error to an :class:`InvalidRequest`, without the invalid values.
+
+    The message is about the first error; if there are several, ``details["errors"]`` lists them
+    all.
+    """
     complaints = error.errors(include_url=False, include_context=False, include_input=False)
     first = complaints[0]
     where = ".".join(str(part) for part in first["loc"]) or None
@@ -32,10 +36,10 @@ def validation_fault(error: ValidationError) -> InvalidRequest:
 
 
 def validate(model: type[M], data: Any) -> M:
-    """``model`` made of ``data``.
+    """Validate ``data`` and return it as an instance of ``model``.
 
     Raises:
-        InvalidRequest: it does not fit; ``param`` names the field.
+        InvalidRequest: the data is invalid; ``param`` names the field.
     """
     try:
         return model.model_validate(data)

@@ -1,1 +1,1 @@
-"""shared.http.client package of the voice mesh."""
+"""HTTP clients for calls between the services."""

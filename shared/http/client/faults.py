@@ -1,4 +1,4 @@
-"""Another service's error answer → the same :class:`MeshError` here."""
+"""Convert another service's error response to the same :class:`MeshError`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY_STATUS = {cls.status: cls for cls in reversed(_CLASSES)}
 
 
 def fault_from_body(body: Any, status: int, retry_after: float | None = None) -> MeshError:
-    """The error that ``{"error": {…}}`` describes; by its code, else by its status."""
+    """Return the error for a body ``{"error": {…}}``, chosen by its code, or else by the status."""
     error = body.get("error") if isinstance(body, dict) else None
     error = error if isinstance(error, dict) else {}
     code = error.get("code")
@@ -36,7 +36,7 @@ def fault_from_body(body: Any, status: int, retry_after: float | None = None) ->
 
 
 def fault_from_response(response: requests.Response) -> MeshError:
-    """The error of an answer whose status is 400 or above; reads and closes it."""
+    """Return the error for a response with status 400 or above, and close the response."""
     try:
         body = response.json()
     except (ValueError, requests.RequestException):

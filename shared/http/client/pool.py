@@ -1,4 +1,4 @@
-"""Calls to the replicas of one service: spread, fail over, break circuits."""
+"""Retry and circuit-breaking HTTP client for the replicas of one service."""
 
 from __future__ import annotations
 
@@ -26,32 +26,37 @@ Body = bytes | IO[bytes] | None
 Resolver = Callable[[str, int], list[str]]
 
 RESOLVE_EVERY_S = 5.0
-"""How long a name's addresses are kept: replicas that Compose adds are found within it."""
+"""How long addresses are cached, seconds; replicas added by Compose are found within this time."""
 POOL_SIZE = 64
-"""Kept connections per address; more are opened under load and then dropped."""
+"""Kept-alive connections per address; further ones are opened under load and closed after use."""
 _READ_BYTES = 1 << 16
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The IPv4 addresses of ``host``, sorted; raises OSError when it has none."""
+    """Return the IPv4 addresses of ``host``, sorted.
+
+    Raises:
+        OSError: the host has no address.
+    """
     found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
     return sorted({str(entry[4][0]) for entry in found})
 
 
 class UpstreamPool:
-    """HTTP to the replicas of a service.
+    """An HTTP client for the replicas of one service.
 
-    A replica is an address of one of ``urls``; names with several addresses (scaled Compose
-    services) are spread over. A request moves to the next replica when one cannot be reached, drops
-    the connection before answering, or says that it is not ready; never after the first byte of an
-    answer. Environment proxies are not used: these are calls inside the mesh.
+    A replica is an address of one of ``urls``; requests are distributed over all addresses of a
+    name (scaled Compose services). A request is retried on the next replica if a replica cannot be
+    reached, closes the connection before responding, or responds with 503. It is not retried after
+    a read timeout or after the first byte of a response. Environment proxies are not used, because
+    these calls stay inside the mesh.
 
     Args:
-        name: of the service, for messages.
+        name: name of the service, for messages.
         urls: base URLs, for example ``["http://tts:5000"]``.
-        token: bearer token to present.
-        connect_timeout_s: to reach a replica, seconds.
-        read_timeout_s: between two reads of an answer, seconds.
+        token: bearer token to send.
+        connect_timeout_s: timeout for connecting to a replica, seconds.
+        read_timeout_s: timeout between two reads of a response, seconds.
     """
 
     def __init__(
@@ -82,11 +87,14 @@ class UpstreamPool:
         self._session.mount("https://", adapter)
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the kept-alive connections."""
         self._session.close()
 
     def addresses(self) -> list[str]:
-        """Base URLs of the replicas that are known now, each once; the names, where none are."""
+        """Return the base URLs of the known replicas, each once.
+
+        If no name can be resolved, the configured URLs are returned.
+        """
         now = time.monotonic()
         with self._lock:
             when, found = self._known
@@ -96,7 +104,7 @@ class UpstreamPool:
         return list(dict.fromkeys(found or [url.geturl() for url in self._urls]))
 
     def replicas(self) -> list[str]:
-        """The same, beginning with the one whose turn it is."""
+        """Return the same URLs as :meth:`addresses`, rotated in round-robin order."""
         found = self.addresses()
         with self._lock:
             start = next(self._turn) % len(found)
@@ -112,20 +120,23 @@ class UpstreamPool:
         body: Body = None,
         stream: bool = True,
     ) -> requests.Response:
-        """The first answer of a replica, whatever its status; its body is not read yet.
+        """Send a request and return the first replica's response, whatever its status.
+
+        With ``stream`` the body has not been read yet.
 
         Args:
             method: HTTP method.
             path: beginning with ``/``.
-            headers: sent along; the request id and the token are added.
-            params: query.
-            body: bytes, or a seekable file that is read from its present position.
-            stream: leave the body to be read piece by piece; close the response when done.
+            headers: headers to send; the request id and the token are added.
+            params: query parameters.
+            body: bytes, or a seekable file that is read from its current position.
+            stream: leave the body to be read in chunks; the caller closes the response.
 
         Raises:
             UpstreamUnavailable: no replica could be reached.
-            UpstreamTimeout: a replica took the request and did not answer in time. Such a request
-                is not repeated: it may be the very one that hangs the replica.
+            UpstreamTimeout: a replica accepted the request and did not respond in time. Such a
+                request is not retried, since it may be the cause of the hang.
+            ClientGone: the client disconnected while waiting for the response.
         """
         send = {"X-Request-ID": request_id.get(), **(headers or {})}
         if self._token and "Authorization" not in send:
@@ -157,7 +168,7 @@ class UpstreamPool:
                 last.close()
             if response.status_code != 503:
                 return response
-            # Another replica may be ready, or have room.
+            # Try the next replica, which may be ready or have capacity.
             last = response
         if last is not None:
             return last
@@ -166,10 +177,10 @@ class UpstreamPool:
         )
 
     def json(self, method: str, path: str, **kwargs: Any) -> Any:
-        """The JSON of an answer.
+        """Send a request and return the JSON of the response.
 
         Raises:
-            MeshError: the one that an error answer names, or those of :meth:`request`.
+            MeshError: the error described by an error response, or those of :meth:`request`.
         """
         response = self.request(method, path, **kwargs)
         if response.status_code >= 400:
@@ -182,17 +193,17 @@ class UpstreamPool:
             response.close()
 
     def read_from(self, url: str, path: str, *, within_s: float, most_bytes: int) -> bytes:
-        """The body that one replica answers to a GET, whole; says nothing to its circuit.
+        """Send a GET to one replica and return the whole body, without using its circuit breaker.
 
         Args:
             url: one of :meth:`addresses`.
             path: beginning with ``/``.
-            within_s: given up after about twice this time, however it is spent, seconds.
-            most_bytes: largest body taken.
+            within_s: time limit, seconds; the call may take up to about twice as long.
+            most_bytes: maximum size of the body.
 
         Raises:
-            UpstreamUnavailable: it did not answer 200 with such a body in time; the message has
-                the reason.
+            UpstreamUnavailable: there was no complete response with status 200 within the limits;
+                the message has the reason.
         """
         headers = {"Accept-Encoding": "identity"}
         if self._token:
@@ -215,7 +226,7 @@ class UpstreamPool:
         return bytes(body)
 
     def is_ready(self) -> bool:
-        """Whether a replica says that it is ready."""
+        """Return whether a replica reports that it is ready."""
         try:
             response = self.request("GET", "/readyz")
         except MeshError:
@@ -249,8 +260,9 @@ class UpstreamPool:
                     allow_redirects=False,
                 )
             except requests.ConnectionError as error:
-                # A kept connection that the other side closed meanwhile fails on first use: that
-                # says nothing about the replica. A refused one is refused again just as fast.
+                # A kept-alive connection that the server has closed fails on its next use, which
+                # says nothing about the replica. If the replica refuses connections, the second
+                # attempt fails just as fast.
                 if fresh or isinstance(error, requests.Timeout):
                     raise
         raise AssertionError("unreachable")
@@ -264,7 +276,7 @@ class UpstreamPool:
         for url in self._urls:
             port = url.port or (443 if url.scheme == "https" else 80)
             if url.scheme == "https":
-                # The certificate is for the name.
+                # The certificate is issued for the name, so the address is not used.
                 found.append(url.geturl())
                 continue
             try:

@@ -1,4 +1,4 @@
-"""Speech recognition as another service calls it."""
+"""Client of the speech recognition service for other services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.wire.validation import validate
 
 
 class SttClient:
-    """``POST /transcribe`` of a pool."""
+    """A client for ``POST /transcribe`` of an upstream pool."""
 
     def __init__(self, pool: UpstreamPool) -> None:
         self._pool = pool
@@ -17,15 +17,15 @@ class SttClient:
     def transcribe(
         self, audio: bytes, *, content_type: str = "", language: str | None = None
     ) -> Transcript:
-        """The transcript of a recording.
+        """Transcribe a recording.
 
         Args:
-            audio: any format FFmpeg reads.
-            content_type: needed for audio without a header, for example ``audio/L16;rate=16000``.
-            language: detected where None.
+            audio: any format that FFmpeg reads.
+            content_type: required for audio without a header, for example ``audio/L16;rate=16000``.
+            language: language of the speech; None to detect it.
 
         Raises:
-            MeshError: the service's own (``UnsupportedMedia``, ``Overloaded``, …), or
+            MeshError: the service's own error (``UnsupportedMedia``, ``Overloaded``, …), or
                 ``UpstreamUnavailable``, ``UpstreamTimeout``.
         """
         data = self._pool.json(
@@ -40,5 +40,5 @@ class SttClient:
         return validate(Transcript, data)
 
     def is_ready(self) -> bool:
-        """Whether a replica is."""
+        """Return whether a replica is ready."""
         return self._pool.is_ready()

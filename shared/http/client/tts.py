@@ -1,4 +1,4 @@
-"""Speech synthesis as another service calls it."""
+"""Client of the speech synthesis service for other services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VOICES_EVERY_S = 60.0
 
 
 class TtsClient:
-    """``POST /synthesize`` and the voices of a pool."""
+    """A client for ``POST /synthesize`` and the voice list of an upstream pool."""
 
     def __init__(self, pool: UpstreamPool) -> None:
         self._pool = pool
@@ -39,12 +39,14 @@ class TtsClient:
         voice: str | None = None,
         speed: float = 1.0,
     ) -> PcmStream:
-        """Speech as it is made; close the stream, always: that stops the engine.
+        """Synthesize ``text`` and return the audio stream.
+
+        Always close the stream: closing it stops the engine.
 
         Raises:
-            MeshError: the service's own (``InvalidRequest`` for a language that no engine speaks,
-                ``Overloaded``, …), ``UpstreamUnavailable``, ``UpstreamTimeout``; while iterating
-                ``UpstreamUnavailable`` when it breaks off.
+            MeshError: the service's own error (``InvalidRequest`` for a language that no engine
+                supports, ``Overloaded``, …), ``UpstreamUnavailable``, ``UpstreamTimeout``; while
+                iterating, ``UpstreamUnavailable`` if the stream breaks off.
         """
         request: dict[str, Any] = {"text": text, "speed": speed, "format": "pcm"}
         if language:
@@ -68,7 +70,7 @@ class TtsClient:
         )
 
     def voices(self) -> list[Voice]:
-        """The catalogue, at most a minute old. Errors as :meth:`UpstreamPool.json`."""
+        """Return the list of voices, cached for a minute. Errors as :meth:`UpstreamPool.json`."""
         with self._lock:
             known = self._voices
         if known is not None and time.monotonic() - known[0] < _VOICES_EVERY_S:
@@ -79,7 +81,7 @@ class TtsClient:
         return found
 
     def is_ready(self) -> bool:
-        """Whether a replica is."""
+        """Return whether a replica is ready."""
         return self._pool.is_ready()
 
 

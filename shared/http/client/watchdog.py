@@ -1,4 +1,4 @@
-"""Ends a blocking read that takes too long, or that nobody waits for any more."""
+"""Abort a blocking read on a timeout or when the client has disconnected."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _EVERY_S = 0.1
 
 
 class Watchdog:
-    """Calls ``stop`` once when the time allowed by :meth:`within` is over or the client has left.
+    """A background thread that calls ``stop`` once on a timeout or if the client has disconnected.
 
-    A socket has one time-out for all its reads; this one can be told before each read how long it
-    may take, and a read in one thread cannot otherwise be ended from outside.
+    A socket has one timeout for all reads, while :meth:`within` sets a new one before each read. A
+    read in one thread cannot otherwise be aborted from another.
 
     Attributes:
-        verdict: why ``stop`` was called; None while it was not.
+        verdict: why ``stop`` was called; None if it was not.
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -29,13 +29,13 @@ class Watchdog:
         self._deadline = float("inf")
         self._over = threading.Event()
         self.verdict: Literal["late", "client_gone"] | None = None
-        # The probe for the client is a context variable of the thread that works for it.
+        # The disconnect probe is a context variable of the thread that handles the request.
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._watch,), name="watchdog", daemon=True
         )
 
     def within(self, seconds: float) -> None:
-        """Allow ``seconds`` from now; negative: none."""
+        """Set the deadline to ``seconds`` from now; a negative value expires at once."""
         self._deadline = time.monotonic() + seconds
 
     def __enter__(self) -> Watchdog:
@@ -54,7 +54,7 @@ class Watchdog:
                 self.verdict = "client_gone"
             else:
                 continue
-            # The read may have ended at this very moment, and its connection with it.
+            # The read may have ended at this moment, and its connection may be closed.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 self._stop()
             return

@@ -1,8 +1,8 @@
-"""HTTP connections that are given up when the client on whose behalf they wait has left.
+"""HTTP connections that abort a request when the client waiting for it has disconnected.
 
-Whoever calls another service blocks until it answers, and does not see meanwhile that nobody wants
-the answer any more. These connections look, while they wait for an answer to begin; closing the
-connection is what tells the other service.
+A call to another service blocks until the response begins, and would not notice a disconnect
+meanwhile. These connections check for it while they wait. Closing the connection cancels the
+request in the other service.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _WATCH_S = 0.1
 
 
 class _WatchedHttp(HTTPConnection):
-    """Waits for the answer's first byte, looking after the client now and then."""
+    """An HTTP connection that polls for a client disconnect while it waits for the first byte."""
 
     def getresponse(self) -> Any:
-        """See :class:`urllib3.connection.HTTPConnection`.
+        """Return the response; see :class:`urllib3.connection.HTTPConnection`.
 
         Raises:
-            ClientGone: the current client has left.
-            TimeoutError: nothing came within the connection's read time-out.
+            ClientGone: the current client has disconnected.
+            TimeoutError: no data arrived within the connection's read timeout.
         """
-        # The socket's own is still the one for connecting; urllib3 sets it in the call below.
+        # The socket still has the connect timeout; urllib3 sets the read timeout in the call below.
         limit = self.timeout
         started = time.monotonic()
         while not wait_for_read(self.sock, timeout=_WATCH_S):
@@ -46,16 +46,18 @@ class _WatchedHttp(HTTPConnection):
 
 
 class _WatchedHttps(HTTPSConnection):
-    """The same through TLS, whose own messages arrive before an answer does.
+    """An HTTPS connection that aborts a read when the client disconnects.
 
-    So a thread looks after the client, and ends the read from below TLS.
+    TLS messages may arrive before the response, so a readable socket does not mean that the
+    response has begun. A watchdog thread therefore checks for the disconnect and shuts down the TCP
+    socket.
     """
 
     def getresponse(self) -> Any:
-        """See :class:`urllib3.connection.HTTPSConnection`.
+        """Return the response; see :class:`urllib3.connection.HTTPSConnection`.
 
         Raises:
-            ClientGone: the current client has left.
+            ClientGone: the current client has disconnected.
         """
         with Watchdog(self._hang_up) as dog:
             try:
@@ -66,7 +68,7 @@ class _WatchedHttps(HTTPSConnection):
                 raise
 
     def _hang_up(self) -> None:
-        # Not the method of the TLS socket, which would take its state from under the reader.
+        # The TLS socket's own method would discard its state while the other thread reads.
         socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
@@ -82,15 +84,15 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """The usual adapter of ``requests`` on such connections."""
+    """A ``requests`` adapter whose connections watch for client disconnects."""
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
-        """See :class:`requests.adapters.HTTPAdapter`."""
+        """Create the pool manager; see :class:`requests.adapters.HTTPAdapter`."""
         super().init_poolmanager(*arguments, **more)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *arguments: Any, **more: Any) -> Any:
-        """See :class:`requests.adapters.HTTPAdapter`."""
+        """Return the manager for a proxy; see :class:`requests.adapters.HTTPAdapter`."""
         manager = super().proxy_manager_for(*arguments, **more)
         manager.pool_classes_by_scheme = _POOLS
         return manager

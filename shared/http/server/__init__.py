@@ -1,1 +1,1 @@
-"""shared.http.server package of the voice mesh."""
+"""The common parts of all HTTP and WebSocket servers of the mesh."""

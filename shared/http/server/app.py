@@ -1,4 +1,4 @@
-"""The Flask application that every service starts from."""
+"""Build the Flask application with the routes and handlers that all services share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.http.server.openapi import build_spec, operation
 from shared.wire.probes import Liveness, Readiness
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
-"""Answered without a token: probes, and a specification that the repository publishes anyway."""
+"""Paths that need no token: probes, metrics, and the specification, which is public anyway."""
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -40,36 +40,38 @@ def build_app(
     spec: Callable[[], dict[str, Any]] | None = None,
     more_metrics: Callable[[bytes], bytes] | None = None,
 ) -> Flask:
-    """A Flask application with what all services share.
+    """Build a Flask application with the features that all services share.
 
-    Installed: JSON logs, request ids, the agreed error answers, bearer tokens, the body limit, the
-    cap on requests at work, security headers, ``/livez``, ``/readyz``, ``/metrics``,
-    ``/openapi.json`` and ``/docs``.
+    These are JSON logs, request ids, the standard error responses, bearer tokens, the body size
+    limit, the limit on concurrent requests, security headers, ``/livez``, ``/readyz``,
+    ``/metrics``, ``/openapi.json`` and ``/docs``.
 
     Args:
-        service: the process's name in logs and titles.
+        service: name of the process in logs and titles.
         settings: limits, tokens, log level.
-        readiness: called for ``/readyz``; whether the service can answer, and details.
+        readiness: called for ``/readyz``; returns whether the service is ready, and details.
         open_paths: further paths that need no token.
-        spec: the OpenAPI data to serve, where it is not made from the application's own routes.
-        more_metrics: gets this process's metrics in the text format, gives all that ``/metrics``
-            answers.
+        spec: returns the OpenAPI data; None to generate it from the application's routes.
+        more_metrics: maps this process's metrics in the text format to the response of
+            ``/metrics``.
     """
     configure_logging(service, settings.effective_log_level)
     app = Flask(service, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = 2 * 1024 * 1024
-    # Long after the last ping a half-open socket must not keep its thread.
+    # Pings detect half-open sockets, which would otherwise keep their threads.
     app.config["SOCK_SERVER_OPTIONS"] = {
         "ping_interval": 25,
         "max_message_size": settings.max_body_bytes,
-        # A browser that passes its token as a subprotocol insists that one it offered is chosen.
+        # A browser that passes its token as a subprotocol requires the server to select one of
+        # those it offered.
         "subprotocols": ["realtime", "voicemesh"],
     }
     app.json.sort_keys = False  # type: ignore[attr-defined]  # declared on the default provider
     faults.install(app)
     registry = CollectorRegistry()
-    # Health probes and sockets would drown the request histogram; both have metrics of their own.
+    # Exclude probes and WebSockets, which would dominate the request histogram; they have their own
+    # metrics.
     PrometheusMetrics(
         app,
         path=None,
@@ -132,7 +134,7 @@ def build_app(
 
 
 def version() -> str:
-    """The installed version of the mesh; ``0+source`` when run without an installation."""
+    """Return the installed version of the mesh, or ``0+source`` without an installation."""
     try:
         return importlib.metadata.version("voicemesh")
     except importlib.metadata.PackageNotFoundError:
@@ -140,5 +142,5 @@ def version() -> str:
 
 
 def current_request_id() -> str:
-    """The id of the request being served, for headers of calls to other services."""
+    """Return the id of the current request, for the headers of calls to other services."""
     return request_id.get()

@@ -1,4 +1,4 @@
-"""Bearer tokens: where a request may carry one, and the comparison."""
+"""Read and check the bearer token of a request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from flask import Request
 from shared.core.errors import Unauthorized
 
 _PROTOCOL_PREFIX = "openai-insecure-api-key."
-"""Browsers cannot set headers on a WebSocket; this is how the Realtime API's clients pass a key."""
+"""Prefix of a WebSocket subprotocol with a token. Browsers cannot set WebSocket headers, so clients
+of the Realtime API pass the key this way.
+"""
 
 
 def presented_token(request: Request) -> str | None:
-    """The token of this request: the ``Authorization`` header; on a WebSocket also ``?token=`` or
-    the subprotocol ``openai-insecure-api-key.TOKEN``, since browsers cannot set headers there."""
+    """Return the bearer token of a request, or None.
+
+    It is read from the ``Authorization`` header. Browsers cannot set headers on a WebSocket, so
+    WebSocket requests may also pass it as ``?token=`` or as the subprotocol
+    ``openai-insecure-api-key.TOKEN``.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
@@ -28,7 +34,7 @@ def presented_token(request: Request) -> str | None:
 
 
 def is_accepted(token: str, accepted: Iterable[str]) -> bool:
-    """Whether ``token`` is one of ``accepted``; compares with all of them in constant time."""
+    """Return whether ``token`` is in ``accepted``; compares with every entry in constant time."""
     given = token.encode()
     found = False
     for candidate in accepted:
@@ -37,10 +43,10 @@ def is_accepted(token: str, accepted: Iterable[str]) -> bool:
 
 
 def require_token(request: Request, accepted: frozenset[str]) -> None:
-    """Let the request pass where no token is configured or an accepted one is presented.
+    """Check the token of a request, if tokens are configured.
 
     Raises:
-        Unauthorized: otherwise.
+        Unauthorized: the token is missing or not accepted.
     """
     if not accepted:
         return

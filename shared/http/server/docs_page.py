@@ -1,4 +1,4 @@
-"""A documentation page made on the server from the OpenAPI data: no script, nothing fetched."""
+"""Render an HTML documentation page from OpenAPI data, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _shape(value: Any) -> str:
 
 
 def render_docs(spec: dict[str, Any]) -> str:
-    """HTML of an OpenAPI specification, grouped by tag."""
+    """Render an OpenAPI specification as HTML, grouped by tag."""
     groups: dict[str, list[tuple[str, str, Any]]] = {}
     for path, methods in spec["paths"].items():
         for method, item in methods.items():

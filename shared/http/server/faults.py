@@ -1,4 +1,4 @@
-"""Exceptions → the agreed error answer, on HTTP."""
+"""Convert exceptions to the standard JSON error responses."""
 
 from __future__ import annotations
 
@@ -39,22 +39,29 @@ _ROOM_AGAIN_S = 5.0
 OUTCOME = "voicemesh.outcome"
 """WSGI environment key: ``ok`` or the error code, for metrics and the access log."""
 ROUTE = "voicemesh.route"
-"""WSGI environment key: the matched rule, a bounded label."""
+"""WSGI environment key: the matched URL rule, a bounded label."""
 
 
 def retry_after_header(error: MeshError) -> str | None:
-    """``Retry-After`` in whole seconds, rounded up; None where a retry makes no sense."""
+    """Return ``Retry-After`` in whole seconds, rounded up; None if the error has no retry time."""
     return None if error.retry_after is None else str(max(1, math.ceil(error.retry_after)))
 
 
 def log_unexpected(error: BaseException) -> None:
-    """Log where an unforeseen exception arose. Its message is left out: it may quote a text."""
+    """Log the stack frames of an unexpected exception.
+
+    Its message is omitted, because it may quote a client's text.
+    """
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("unexpected error", extra={"error": type(error).__name__, "frames": frames})
 
 
 def as_mesh_error(error: BaseException) -> MeshError:
-    """``error`` itself, its counterpart in the family, or a logged :class:`EngineFailure`."""
+    """Convert an exception to a :class:`MeshError`.
+
+    A MeshError is returned unchanged. HTTP exceptions and full disks have corresponding errors.
+    Other exceptions are logged and become an :class:`EngineFailure`.
+    """
     if isinstance(error, MeshError):
         return error
     if isinstance(error, HTTPException):
@@ -64,7 +71,7 @@ def as_mesh_error(error: BaseException) -> MeshError:
         if error.code is not None and 400 <= error.code < 500:
             return InvalidRequest(error.description or error.name)
     if is_full(error):
-        # Large uploads wait in temporary files; there is room again when others are answered.
+        # Large uploads are stored in temporary files; space is freed when other requests finish.
         which = errno.errorcode.get(error.errno or 0)
         log.warning("no room for temporary files", extra={"errno": which})
         return Overloaded(
@@ -75,7 +82,7 @@ def as_mesh_error(error: BaseException) -> MeshError:
 
 
 def error_response(error: MeshError) -> Response:
-    """The HTTP answer of ``error``: agreed body, status, ``Retry-After``."""
+    """Return the HTTP response for ``error``: standard body, status and ``Retry-After``."""
     response = jsonify(error.body())
     response.status_code = error.status
     if (seconds := retry_after_header(error)) is not None:
@@ -86,7 +93,7 @@ def error_response(error: MeshError) -> Response:
 
 
 def install(app: Flask) -> None:
-    """Answer every exception of ``app`` in the agreed shape."""
+    """Register an error handler that returns the standard response for every exception."""
 
     def handle(error: Exception) -> Response:
         fault = as_mesh_error(error)

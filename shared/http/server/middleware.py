@@ -1,7 +1,7 @@
-"""The outermost WSGI layer: request id, cap on requests at work, access log, request metrics.
+"""The outermost WSGI layer: request id, concurrency limit, access log and request metrics.
 
-It wraps the whole answer including its body, which Flask's own hooks do not: a streamed answer
-counts, and is logged, when its last byte was made or its client went away.
+It wraps the complete response including its body, unlike Flask's own hooks. A streamed response is
+counted and logged when its last byte was produced or its client has disconnected.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from shared.http.server.faults import OUTCOME, ROUTE, retry_after_header
 log = logging.getLogger("access")
 
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
-"""Answered above the cap too: a busy service must not look dead."""
+"""Paths answered above the limit too, so that a busy service does not appear dead."""
 
 StartResponse = Callable[..., Any]
 
 
 class Middleware:
-    """Wraps a WSGI application.
+    """A WSGI middleware around an application.
 
     Args:
         app: the wrapped application.
-        max_requests: answers at work at once, WebSockets and probes not counted.
+        max_requests: maximum number of concurrent requests, not counting WebSockets and probes.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], max_requests: int) -> None:
@@ -45,7 +45,7 @@ class Middleware:
         self._places = threading.BoundedSemaphore(max_requests)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """WSGI entry."""
+        """Handle a WSGI request."""
         token = request_id.set(accept_request_id(environ.get("HTTP_X_REQUEST_ID")))
         context = ExitStack()
         context.callback(request_id.reset, token)
@@ -57,7 +57,7 @@ class Middleware:
 
         def record(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             seen["status"] = int(status.split(" ", 1)[0])
-            # An answer without a body has no length either.
+            # A response without a body has no Content-Length either.
             seen["streamed"] = seen["status"] not in (204, 304)
             for name, value in headers:
                 if name.lower() == "x-engine":
@@ -84,7 +84,7 @@ class Middleware:
         try:
             body = self._app(environ, record)
         except BaseException:
-            # A WebSocket under gunicorn ends by StopIteration; nothing else escapes Flask.
+            # A WebSocket under gunicorn ends with StopIteration; no other exception leaves Flask.
             finish()
             raise
         if counted and seen["streamed"]:
@@ -118,7 +118,7 @@ class Middleware:
 
 
 def has_closed(connection: socket.socket) -> bool:
-    """Whether the peer has closed its side; looks without taking anything from the stream."""
+    """Return whether the peer has closed its side; peeks without consuming data."""
     try:
         return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 from the view functions themselves: what is served is what is documented."""
+"""Generate the OpenAPI 3.1 specification from the decorated view functions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from shared.wire.errors import ErrorBody
 F = TypeVar("F", bound=Callable[..., Any])
 
 ResponseSpec: TypeAlias = type[BaseModel] | Sequence[str]
-"""A JSON answer's model, or the media types of a binary or text answer."""
+"""The model of a JSON response, or the media types of a binary or text response."""
 
 _RULE_ARGUMENT = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What the specification says of one view function."""
+    """The OpenAPI description of one view function."""
 
     summary: str
     tag: str
@@ -45,16 +45,16 @@ def operation(
     description: str = "",
     websocket: bool = False,
 ) -> Callable[[F], F]:
-    """Describe a view function.
+    """Return a decorator that attaches an OpenAPI description to a view function.
 
     Args:
         summary: one line.
-        tag: group in the docs page.
-        request: model of the body (JSON, or form fields where ``files`` are given too).
-        files: names of multipart file fields and what they hold.
-        responses: by status; the agreed error body is added to every operation.
+        tag: group on the docs page.
+        request: model of the body (JSON, or form fields if ``files`` are given too).
+        files: names of multipart file fields and their descriptions.
+        responses: by status; the standard error body is added to every operation.
         description: longer text, Markdown.
-        websocket: the route is upgraded; documented as GET with status 101.
+        websocket: the route is a WebSocket; documented as GET with status 101.
     """
 
     def mark(view: F) -> F:
@@ -96,7 +96,7 @@ def _request_body(spec: Operation, ref: str | None) -> dict[str, Any] | None:
 
 
 def build_spec(app: Flask, *, title: str, version: str) -> dict[str, Any]:
-    """The specification of every marked route of ``app``, as JSON-ready data."""
+    """Return the specification of all decorated routes of ``app``, as JSON-ready data."""
     entries = _collect(app)
     models: dict[type[BaseModel], None] = {ErrorBody: None}
     for *_, spec in entries:

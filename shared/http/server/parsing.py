@@ -1,4 +1,4 @@
-"""Request bodies → pydantic models, whatever of the agreed content types they come in."""
+"""Parse request bodies of the supported content types into pydantic models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def form_fields(form: MultiDict[str, str]) -> dict[str, Any]:
-    """Form fields as a dictionary; ``name[]`` or a repeated name becomes a list."""
+    """Return form fields as a dictionary; ``name[]`` or a repeated name becomes a list."""
     fields: dict[str, Any] = {}
     for key in form:
         values = form.getlist(key)
@@ -27,20 +27,20 @@ def form_fields(form: MultiDict[str, str]) -> dict[str, Any]:
 
 
 def query_and_form() -> dict[str, Any]:
-    """The fields of a request whose body is, or holds, a file; the form wins over the query."""
+    """Return the fields of a request with a file; form fields override query parameters."""
     return {**form_fields(request.args), **form_fields(request.form)}
 
 
 def parse_body(model: type[M]) -> tuple[M, dict[str, FileStorage]]:
-    """The request's body as ``model``, and its files (multipart only).
+    """Parse the request's body as ``model`` and return it with the files (multipart only).
 
-    Takes ``application/json``, ``multipart/form-data`` and ``application/x-www-form-urlencoded``.
+    Accepts ``application/json``, ``multipart/form-data`` and ``application/x-www-form-urlencoded``.
     A body without a content type is read as JSON.
 
     Raises:
-        MalformedRequest: not JSON, or not a JSON object.
-        InvalidRequest: a field is missing or wrong.
-        UnsupportedMedia: another content type.
+        MalformedRequest: the body is not a JSON object.
+        InvalidRequest: a field is missing or invalid.
+        UnsupportedMedia: the content type is not supported.
     """
     kind = request.mimetype
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):

@@ -1,4 +1,4 @@
-"""WebSocket routes: a cap on sessions, typed errors as close codes, a small socket interface."""
+"""WebSocket routes with a session limit and errors mapped to close codes."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from shared.http.server.openapi import operation
 log = logging.getLogger(__name__)
 
 _CLOSE_REASON_BYTES = 123
-"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the code."""
+"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of which are the close code."""
 
 
 class Socket:
-    """One WebSocket session, server side."""
+    """The server side of one WebSocket session."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._send_lock = threading.Lock()
         self.closed = False
         self.close_code = 1000
-        """The code with which the peer closed, once it has."""
+        """The close code sent by the peer, after it has closed."""
 
     def receive(self, timeout: float | None = None) -> str | bytes | None:
-        """The next message; None when ``timeout`` (seconds) passed or the peer has closed
-        (:attr:`closed` tells which)."""
+        """Return the next message; None after ``timeout`` seconds or if the peer has closed.
+
+        :attr:`closed` distinguishes the two.
+        """
         try:
             message: str | bytes | bytearray | None = self._server.receive(timeout=timeout)
         except ConnectionClosed as closed:
@@ -45,10 +47,11 @@ class Socket:
         return bytes(message) if isinstance(message, bytearray) else message
 
     def send(self, message: str | bytes) -> None:
-        """Send text or binary; from any thread. A closed peer sets :attr:`closed`.
+        """Send a text or binary message; thread-safe. Sets :attr:`closed` if the peer has gone.
 
         Raises:
-            ConnectionClosed: the peer has gone.
+            ConnectionClosed: the peer has closed the connection.
+            OSError: the connection failed.
         """
         with self._send_lock:
             try:
@@ -62,7 +65,7 @@ class Socket:
         self.send(json.dumps(value, ensure_ascii=False))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close with a code; harmless when already closed."""
+        """Close the session with a code; do nothing if it is already closed."""
         self.closed = True
         short = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
         try:
@@ -80,11 +83,12 @@ def ws_route(
     tag: str = "WebSocket",
     description: str = "",
 ) -> Callable[[Callable[[Socket], None]], Callable[[Socket], None]]:
-    """Serve ``path`` as a WebSocket by the decorated function, called once per session.
+    """Return a decorator that serves ``path`` as a WebSocket.
 
-    Sessions above ``max_sessions`` are accepted, told ``{"error": …}`` and closed with 1013, so
-    that a client sees the reason. A MeshError that leaves the function is sent as an error event,
-    then the socket closes with the error's code.
+    The decorated function is called once per session. Sessions above ``max_sessions`` are accepted,
+    receive ``{"error": …}`` and are closed with 1013, so that the client sees the reason. If the
+    function raises a MeshError, it is sent as an error event and the socket is closed with the
+    error's code.
     """
     sock = app.extensions.get("voicemesh-sock")
     if sock is None:
