@@ -1,1 +1,1 @@
-"""gateway package of the voice mesh."""
+"""The gateway: the public entry point that forwards requests to the services."""

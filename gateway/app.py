@@ -1,4 +1,4 @@
-"""Wiring of the gateway."""
+"""Create the gateway's Flask application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from shared.http.server.middleware import PROBES
 log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/", "/static/app.js", "/static/style.css", "/static/icon.svg"})
-"""Health (which tells no more than that the mesh is up) and the page, which asks for the token."""
+"""Paths that need no token: the health answer, which only says that the mesh is up, and the web
+page, which asks for the token.
+"""
 
 
 def _specification() -> dict[str, Any]:
@@ -32,7 +34,7 @@ def _specification() -> dict[str, Any]:
 
 
 def create_app(settings: GatewaySettings | None = None) -> Flask:
-    """The gateway's WSGI application; settings are read from the environment where not given."""
+    """Create the gateway's WSGI application; settings default to those of the environment."""
     settings = settings or GatewaySettings()
     token = next(iter(settings.api_tokens), None)
     pools = {

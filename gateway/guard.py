@@ -1,7 +1,8 @@
-"""Who may call from where: host names, web origins, CORS.
+"""Check host names and web origins, and answer CORS requests.
 
-Without tokens the mesh trusts whoever reaches loopback. A web page in the user's own browser
-reaches it too, through a foreign origin or a DNS name rebound to 127.0.0.1; both are refused here.
+Without tokens the mesh trusts every client on loopback. A web page in the user's browser can also
+reach loopback, through a foreign origin or a DNS name rebound to 127.0.0.1. This module rejects
+both.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ _PREFLIGHT_AGE_S = "600"
 
 
 def host_name(authority: str) -> str:
-    """The host of a ``Host`` header or an origin's authority, without its port."""
+    """Return the host of a ``Host`` header or an origin's authority, without the port."""
     return (urlsplit(f"//{authority}").hostname or "").lower()
 
 
 def check_host(authority: str, settings: GatewaySettings) -> None:
-    """Refuse a ``Host`` that is neither loopback nor configured, while no token protects us.
+    """Reject a ``Host`` that is neither loopback nor configured, if no tokens are configured.
 
     Raises:
-        Forbidden: as said.
+        Forbidden: the host is not accepted.
     """
     if settings.api_tokens or settings.allow_open_access:
         return
@@ -44,14 +45,14 @@ def check_host(authority: str, settings: GatewaySettings) -> None:
 
 
 def is_foreign(origin: str, authority: str, settings: GatewaySettings) -> bool:
-    """Whether a request's ``Origin`` is neither our own nor configured."""
+    """Return whether ``origin`` is neither the gateway's own nor a configured one."""
     if origin in settings.cors_origins or "*" in settings.cors_origins:
         return False
     return urlsplit(origin).netloc.lower() != authority.lower()
 
 
 def install(app: Flask, settings: GatewaySettings) -> None:
-    """Check every request of ``app``; answer CORS where origins are configured."""
+    """Check every request of ``app``, and answer CORS requests if origins are configured."""
 
     @app.before_request
     def _check() -> Response | None:
@@ -65,7 +66,7 @@ def install(app: Flask, settings: GatewaySettings) -> None:
             return Response(status=204)
         return None
 
-    # The preflight has no token and must be answered before one is asked for.
+    # A preflight request carries no token, so this check must run before the token check.
     checks = app.before_request_funcs[None]
     checks.insert(0, checks.pop())
 

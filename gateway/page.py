@@ -1,4 +1,4 @@
-"""The web page's files: three, served from the package, under a strict content policy."""
+"""Serve the files of the web page from the package, with a strict content security policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = {
 }
 
 PAGE_HEADERS = {
-    # connect-src names ws: too, because 'self' does not cover sockets in every browser.
+    # connect-src includes ws:, because 'self' does not cover WebSockets in every browser.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors 'none'; "
@@ -29,13 +29,13 @@ PAGE_HEADERS = {
 
 
 def page_file(name: str) -> Response:
-    """One of the page's files.
+    """Return a file of the web page as a response.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: the page has no such file.
     """
     path = _FOLDER / name
-    # Names only, no paths: the set of files is what lies in the folder itself.
+    # Only names without a path are accepted, so only files of the folder itself are served.
     if Path(name).name != name or path.suffix not in _TYPES or not path.is_file():
         raise NotFound("no such file")
     return Response(path.read_bytes(), mimetype=_TYPES[path.suffix], headers=PAGE_HEADERS)

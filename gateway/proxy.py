@@ -1,4 +1,4 @@
-"""HTTP pass-through: bodies go both ways as they come, and a broken answer stays broken."""
+"""Forward HTTP requests to a service and stream the response back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from shared.core.streaming import prime
 from shared.http.client.pool import UpstreamPool
 
 SMALL_BODY = 1 << 20
-"""Bodies up to this many bytes are held in memory; larger ones in a temporary file, so that a
-request can be sent again to another replica."""
+"""Maximum size of a body held in memory, bytes. Larger ones go to a temporary file. Both can be
+sent again to another replica.
+"""
 READ_SIZE = 1 << 16
 
 _HOP_BY_HOP = frozenset(
@@ -30,21 +31,24 @@ _HOP_BY_HOP = frozenset(
         *("date", "server", "x-request-id"),
     }
 )
-# Content-Length is made anew from the body; Host names the replica; the mesh's own token replaces
-# the caller's; encodings are off since audio does not compress and streams must not be held back.
+# Content-Length is computed from the body; Host names the replica; the mesh's own token replaces
+# the client's. Compression is disabled, since audio does not compress and would be buffered.
 _NOT_FORWARDED = _HOP_BY_HOP | {
     *("content-length", "host", "authorization", "accept-encoding", "cookie"),
 }
 
 
 def end_to_end(headers: Iterable[tuple[str, str]], dropped: frozenset[str]) -> dict[str, str]:
-    """The headers that concern the other end."""
+    """Return the headers without those in ``dropped``."""
     return {name: value for name, value in headers if name.lower() not in dropped}
 
 
 @contextmanager
 def replayable_body(request: Request) -> Iterator[bytes | IO[bytes] | None]:
-    """The request's body in a form that can be sent more than once, within the body limit."""
+    """Provide the request's body in a form that can be sent more than once.
+
+    It is bytes or a temporary file; None for GET and HEAD.
+    """
     if request.method in ("GET", "HEAD"):
         yield None
     elif request.content_length is not None and request.content_length <= SMALL_BODY:
@@ -57,10 +61,10 @@ def replayable_body(request: Request) -> Iterator[bytes | IO[bytes] | None]:
 
 
 def read_as_it_comes(response: requests.Response) -> Iterator[bytes]:
-    """Pieces of an answer's body as the service sends them, without waiting to fill a buffer.
+    """Yield chunks of a response body as they arrive, without filling a buffer first.
 
     Raises:
-        UpstreamUnavailable: the service broke off before the end.
+        UpstreamUnavailable: the service closed the connection before the end.
     """
     try:
         while piece := response.raw.read1(READ_SIZE, decode_content=False):
@@ -70,10 +74,13 @@ def read_as_it_comes(response: requests.Response) -> Iterator[bytes]:
 
 
 def forward(pool: UpstreamPool, request: Request) -> Response:
-    """The answer of a service to this request, streamed.
+    """Forward the request to a service and return its response, streamed.
+
+    Error responses of the service are passed on unchanged.
 
     Raises:
-        MeshError: of :meth:`UpstreamPool.request`; a service's own error answers pass unchanged.
+        MeshError: those of :meth:`UpstreamPool.request`, and of a body that breaks off at its
+            start.
     """
     headers = {
         "Accept-Encoding": "identity",

@@ -1,4 +1,4 @@
-"""Requests per minute of one caller, counted by a moving window (library ``limits``)."""
+"""Limit the requests per minute of each client with a moving window (library ``limits``)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from shared.http.server.auth import presented_token
 
 
 class RateLimit:
-    """At most ``per_minute`` requests of each caller; 0 switches it off."""
+    """A rate limiter with at most ``per_minute`` requests per client; 0 disables it."""
 
     def __init__(self, per_minute: int) -> None:
         self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def check(self, request: Request) -> None:
-        """Count this request.
+        """Count a request of its client, which is identified by its token or else by its address.
 
         Raises:
-            RateLimited: the caller has used up its minute; ``retry_after`` says when one falls out
-                of the window.
+            RateLimited: the client has reached the limit; ``retry_after`` is the time until a
+                request leaves the window.
         """
         if self._item is None:
             return
         token = presented_token(request)
-        # The digest, so that no token lies in the limiter's storage.
+        # Store only a digest of the token in the limiter.
         caller = (
             hashlib.sha256(token.encode()).hexdigest()
             if token

@@ -1,4 +1,4 @@
-"""The gateway's table: which path belongs to which service."""
+"""The gateway's routes: the service that handles each path, and the gateway's own answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HTTP_ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "/v1/audio/translations": ("stt", ("POST",)),
     "/api/converse": ("agent", ("POST",)),
 }
-"""Path → (service, methods). The same paths exist on the services' own ports."""
+"""Path → (service, methods). The services' own ports serve the same paths."""
 
 WS_ROUTES: dict[str, str] = {"/ws/tts": "tts", "/ws": "agent"}
 
@@ -41,7 +41,7 @@ Pools = Mapping[str, UpstreamPool]
 
 
 def install(app: Flask, pools: Pools, settings: GatewaySettings) -> None:
-    """Register every route."""
+    """Register all routes."""
     for path, (service, methods) in HTTP_ROUTES.items():
         _pass_http(app, path, pools[service], methods)
     for path, service in WS_ROUTES.items():
@@ -109,7 +109,7 @@ def _own_routes(app: Flask, pools: Pools) -> None:
                 missing.append(service)
         answer: dict[str, Any] = {"object": "list", "data": merged}
         if missing:
-            # A list that lacks a service's models must not look whole.
+            # Name the missing services, so that an incomplete list can be recognized.
             answer["unavailable"] = missing
         return jsonify(answer)
 

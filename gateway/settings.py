@@ -13,7 +13,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class GatewaySettings(ServiceSettings):
-    """What the gateway reads from its environment."""
+    """Settings that the gateway reads from its environment."""
 
     port: int = Field(
         default=8000,

@@ -1,6 +1,7 @@
-"""The metrics of the services behind the gateway, for those who reach the gateway only.
+"""Add the metrics of all services to the gateway's ``/metrics``.
 
-Every replica is asked at each scrape; its samples get the labels ``service`` and ``instance``.
+Prometheus may reach only the gateway. At each scrape the gateway queries every replica and adds the
+labels ``service`` and ``instance`` to its samples.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ from shared.http.client.pool import UpstreamPool
 log = logging.getLogger(__name__)
 
 WITHIN_S = 1.0
-"""A service that takes longer counts as not answering; scrapers give up after 10 s."""
+"""Timeout of one replica, seconds; scrapers give up after 10 s."""
 MOST_BYTES = 1 << 20
-"""Of one replica. Its metrics are some 100 KB."""
+"""Maximum size of one replica's metrics, bytes; they usually take some 100 KB."""
 FRESH_S = 1.0
-"""An answer this old is given again: /metrics needs no token, and asking here asks everybody."""
+"""How long an answer is cached, seconds. /metrics needs no token, and each query reaches every
+replica.
+"""
 _AT_ONCE = 64
 
 
 class UpstreamMetrics:
-    """Adds to the gateway's own metrics those of every replica of ``pools``."""
+    """A collector that merges the gateway's metrics with those of all replicas of ``pools``."""
 
     def __init__(self, pools: Mapping[str, UpstreamPool]) -> None:
         self._pools = pools
@@ -41,10 +44,9 @@ class UpstreamMetrics:
         self._made_at = -FRESH_S
 
     def add_to(self, own: bytes) -> bytes:
-        """``own`` and the replicas' metrics, in the text format, each family once.
+        """Return ``own`` and the replicas' metrics in the text format, each family once.
 
-        A replica that does not answer as it should is missing, and
-        ``voice_upstream_metrics_up`` of it is 0.
+        A replica without a valid answer is omitted, and its ``voice_upstream_metrics_up`` is 0.
         """
         with self._lock:
             if time.monotonic() - self._made_at >= FRESH_S:
@@ -54,7 +56,8 @@ class UpstreamMetrics:
 
     def _merged(self, own: bytes) -> bytes:
         with ThreadPoolExecutor(_AT_ONCE) as executor:
-            # Together too: the name of a service that is not running may take seconds.
+            # Resolve the names concurrently: the name of a service that is not running may take
+            # seconds.
             urls = executor.map(UpstreamPool.addresses, self._pools.values())
             by_service = zip(self._pools, urls, strict=True)
             replicas = [(service, url) for service, its in by_service for url in its]
@@ -71,7 +74,7 @@ class UpstreamMetrics:
         return generate_latest(families)
 
     def _of_replica(self, service: str, url: str) -> list[Metric] | None:
-        """What a replica says; None where it does not, or not in the text format."""
+        """Return a replica's metrics; None if it does not respond with the text format."""
         try:
             text = self._pools[service].read_from(
                 url, "/metrics", within_s=WITHIN_S, most_bytes=MOST_BYTES
@@ -88,7 +91,7 @@ class UpstreamMetrics:
 
 
 class _Families(Collector):
-    """Samples by family: the text format has each family's HELP and TYPE once."""
+    """A collector of samples by family; the text format has HELP and TYPE once per family."""
 
     def __init__(self) -> None:
         self._families: dict[str, Metric] = {}
@@ -105,7 +108,11 @@ class _Families(Collector):
 
 
 def _parsed(text: bytes) -> list[Metric]:
-    """The families of a text; ValueError where it is not in the format."""
+    """Return the metric families of a text.
+
+    Raises:
+        ValueError: the text is not in the text format.
+    """
     return list(text_string_to_metric_families(text.decode()))
 
 
@@ -114,12 +121,12 @@ def _labelled(families: Iterable[Metric], service: str, instance: str) -> Iterat
     for family in families:
         labelled = Metric(family.name, family.documentation, family.type)
         for sample in family.samples:
-            # Another gateway has these labels already: renamed, as Prometheus does it.
+            # Samples of another gateway already have these labels; rename them as Prometheus does.
             theirs = {f"exported_{k}" if k in own else k: v for k, v in sample.labels.items()}
             labelled.samples.append(sample._replace(labels=theirs | own))
         yield labelled
 
 
 def _instance(url: str) -> str:
-    """Host and port of a replica; never the name and password that a URL may hold."""
+    """Return host and port of a replica, without credentials in its URL."""
     return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""WebSocket pass-through: two pumps, close codes and reasons carried both ways."""
+"""Forward WebSocket messages and close codes between a client and a service."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 _NO_STATUS = 1005
-"""RFC 6455, section 7.1.5: seen when a close frame has no code; must not be sent."""
+"""RFC 6455, section 7.1.5: stands for a close frame without a code; must not be sent."""
 
 
 def open_upstream(
     pool: UpstreamPool, path: str, query: list[tuple[str, str]], token: str | None, limit: int
 ) -> websocket.WebSocket:
-    """A socket to the first replica that takes one.
+    """Open a WebSocket to the first replica that accepts one.
 
     Raises:
-        UpstreamUnavailable: none does.
+        UpstreamUnavailable: no replica accepts the connection.
     """
     header = [f"X-Request-ID: {request_id.get()}"]
     if token:
@@ -53,7 +53,7 @@ def open_upstream(
 
 
 def relay(client: Socket, upstream: websocket.WebSocket) -> None:
-    """Pass messages until one side closes, then close the other with the same code."""
+    """Forward messages until one side closes, then close the other side with the same code."""
     down = threading.Thread(
         target=_to_client, args=(client, upstream), name="ws-relay-down", daemon=True
     )

@@ -1,1 +1,1 @@
-"""mesh package of the voice mesh."""
+"""The ``mesh`` command line: starts a local mesh and talks to a running one."""

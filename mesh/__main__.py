@@ -1,4 +1,4 @@
-"""``python -m mesh``: the command line."""
+"""Run the command line as ``python -m mesh``."""
 
 from mesh.cli import main
 

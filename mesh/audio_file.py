@@ -1,4 +1,4 @@
-"""Writes streamed audio to a file that is whole or not there at all."""
+"""Write streamed audio to a file atomically."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _RIFF_SIZE_AT, _DATA_SIZE_AT = 4, 40
 
 
 def save(chunks: Iterable[bytes], path: Path) -> int:
-    """Write ``chunks`` beside ``path`` and put the file in place when the last one came.
+    """Write ``chunks`` to a temporary file and move it to ``path`` after the last one.
 
-    A streamed WAV has unknown lengths in its header; they are known now and filled in.
+    A streamed WAV declares unknown lengths in its header. They are replaced by the actual lengths.
 
     Returns:
-        bytes written.
+        The number of bytes written.
 
     Raises:
         click.FileError: the file cannot be written.
@@ -28,7 +28,7 @@ def save(chunks: Iterable[bytes], path: Path) -> int:
     try:
         return _save(chunks, path)
     except OSError as error:
-        # The chunks' own failures are OSErrors too (of requests), without a number of the system.
+        # Network errors of the chunks (``requests``) are OSErrors too, but have no errno.
         if error.errno is None:
             raise
         raise click.FileError(str(path), error.strerror) from None
@@ -43,7 +43,7 @@ def _save(chunks: Iterable[bytes], path: Path) -> int:
             size = out.tell()
             out.flush()
             _fill_in_lengths(scratch, size)
-            # A temporary file is private; the result gets what any new file would get.
+            # Temporary files are private to the user; give the result the usual permissions.
             scratch.chmod(0o644)
             scratch.replace(path)
         finally:

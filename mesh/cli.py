@@ -1,4 +1,4 @@
-"""The ``mesh`` command: its subcommands are found by name and imported only when used."""
+"""The ``mesh`` command, whose subcommands are imported only when they are used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_CHOICES = 60
 
 
 class _Lazy(click.Group):
-    """A group whose commands live in ``mesh.commands.<name>`` as ``command``."""
+    """A click group whose commands are ``command`` in the modules ``mesh.commands.<name>``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -29,7 +29,7 @@ class _Lazy(click.Group):
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; every failure becomes one message and a status other than 0."""
+        """Run the command; report every error as one message and a non-zero exit status."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -37,7 +37,7 @@ class _Lazy(click.Group):
         except MeshError as error:
             raise click.ClickException(describe(error)) from None
         except BrokenPipeError:
-            # The reader (head, say) has enough; Python must not complain at exit either.
+            # The reader (for example ``head``) has closed the pipe; avoid another error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(1) from None
         except Exception as error:
@@ -49,7 +49,7 @@ class _Lazy(click.Group):
 
 
 def describe(error: MeshError) -> str:
-    """The error's message, with what there is to choose from where the mesh says so."""
+    """Return the error's message with field, available choices, request id and retry time."""
     text = error.message
     if error.param:
         text += f" (field: {error.param})"
@@ -72,7 +72,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Entry point of the ``mesh`` command."""
+    """Run the ``mesh`` command."""
     group(prog_name="mesh")
 
 

@@ -1,4 +1,4 @@
-"""HTTP to a gateway: answers, or the :class:`MeshError` that the gateway's error body names."""
+"""HTTP client for a gateway that raises its error responses as :class:`MeshError`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from shared.core.errors import UpstreamTimeout, UpstreamUnavailable
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 600.0
-"""A long recording takes minutes on a slow machine."""
+"""Timeout of a read, seconds; a long recording takes minutes on a slow machine."""
 
 CHUNK_BYTES = 8192
 
 
 class Connection:
-    """Talks to one gateway.
+    """An HTTP client for one gateway.
 
     Args:
         url: base URL.
-        token: bearer token, where the gateway wants one.
+        token: bearer token, if the gateway requires one.
     """
 
     def __init__(self, url: str, token: str | None) -> None:
@@ -41,7 +41,7 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        """Whether the gateway is on this machine, where no proxy belongs in between."""
+        """Whether the gateway is on this machine, so that no proxy is used."""
         return (urlsplit(self.url).hostname or "") in ("127.0.0.1", "localhost", "::1")
 
     def _authorize(self, request: Any) -> Any:
@@ -50,12 +50,12 @@ class Connection:
 
     @contextmanager
     def request(self, method: str, path: str, **options: Any) -> Iterator[Any]:
-        """A streamed ``requests.Response`` with a status below 400.
+        """Send a request and provide the streamed ``requests.Response``, whose status is below 400.
 
         Raises:
-            MeshError: of the kind that the answer names.
-            UpstreamUnavailable: nothing answers, or the answer broke off.
-            UpstreamTimeout: it took too long.
+            MeshError: the error described by the response.
+            UpstreamUnavailable: the gateway is not reachable, or the response broke off.
+            UpstreamTimeout: the gateway did not respond in time.
         """
         import requests
 
@@ -63,7 +63,7 @@ class Connection:
 
         session = requests.Session()
         session.trust_env = not self.is_local
-        # As `auth`, not as a header: a .netrc entry for the host would replace the header.
+        # Passed as `auth` because a .netrc entry for the host would replace a header.
         session.auth = self._authorize
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         try:
@@ -89,13 +89,13 @@ class Connection:
             ) from None
 
     def json(self, method: str, path: str, **options: Any) -> Any:
-        """The parsed JSON of an answer; raises as :meth:`request` does."""
+        """Return the parsed JSON of a response; raises as :meth:`request` does."""
         with self.request(method, path, **options) as response:
             return response.json()
 
 
 def connected(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--url`` and ``--token``, and the function a ``connection`` for them."""
+    """Add the options ``--url`` and ``--token`` to a command and pass it a ``connection``."""
 
     @click.option("--url", help="Base URL of the gateway.  [MESH_URL, or this machine at PORT]")
     @click.option("--token", help="Bearer token.  [MESH_TOKEN or API_TOKENS]")

@@ -1,4 +1,4 @@
-"""Turns of a spoken conversation over the gateway's ``/ws``."""
+"""A spoken conversation over the gateway's ``/ws`` WebSocket."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.http.client.faults import fault_from_body
 
 TURN_TIMEOUT_S = 300.0
-"""A language model that has to be fetched or loaded first takes this long at worst."""
+"""Timeout of a turn, seconds; long enough to download or load a language model first."""
 
 
 class Conversation:
-    """A socket that remembers its turns. Use it in a ``with`` statement.
+    """A WebSocket session in which the server remembers previous turns.
+
+    Use it in a ``with`` statement.
 
     Raises:
-        MeshError: of the kind that the gateway's refusal names.
+        MeshError: the error of a rejected connection.
+        UpstreamUnavailable: the gateway is not reachable.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -53,23 +56,23 @@ class Conversation:
         trace: TracebackType | None,
     ) -> None:
         self._socket.close(timeout=1)
-        # After the peer's own close the line above does nothing.
+        # If the peer has closed first, the line above does nothing.
         self._socket.shutdown()
 
     def ask(self, audio: bytes, on_words: Callable[[str, str], None]) -> bytes:
-        """Send a recording; wait for the words and for the spoken answer.
+        """Send a recording and return the spoken answer.
 
         Args:
             audio: a recording in any format that the mesh reads.
-            on_words: called with what was heard and with the reply, before the audio is there;
-                both are empty where nothing was said.
+            on_words: called with the transcript and the reply before the audio arrives; both are
+                empty if the recording contains no speech.
 
         Returns:
-            The spoken reply, a WAV file; empty where nothing was said.
+            The spoken reply as a WAV file; empty if the recording contains no speech.
 
         Raises:
-            MeshError: the turn failed, and this is why.
-            UpstreamTimeout: no answer came in time.
+            MeshError: the turn failed.
+            UpstreamTimeout: the answer did not arrive in time.
             UpstreamUnavailable: the connection broke.
         """
         try:

@@ -1,4 +1,4 @@
-"""What the command line shows with rich: tables, and the preparation of models."""
+"""Terminal output with rich: tables and the progress of model preparation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 _PIPE_WIDTH = 160
 _LINE_EVERY_S = 15.0
-"""Between two lines about one model, where no bar can be drawn."""
+"""Interval between two lines about one model if no progress bar can be drawn, seconds."""
 
 
 def wide_console() -> Console:
-    """A console for tables; into a pipe or a file they are not cut to 80 columns."""
+    """Return a console for tables that does not cut them to 80 columns in a pipe or file."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
@@ -51,7 +51,7 @@ class ModelProgress:
         self._bars.stop()
 
     def __call__(self, model: str, what: str, done: int, total: int) -> None:
-        """Show that ``model`` is at ``what``, with ``done`` of ``total`` bytes."""
+        """Show the current step of ``model``, with ``done`` of ``total`` bytes."""
         with self._lock:
             if not self._console.is_terminal:
                 self._tell_in_lines(model, what, done, total)

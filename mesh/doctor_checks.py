@@ -1,4 +1,4 @@
-"""What ``mesh doctor`` looks at: each check says what it found and the command that fixes it."""
+"""The checks of ``mesh doctor``, each with its result and a command that fixes a problem."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ from shared.core.errors import MeshError
 Verdict = Literal["ok", "note", "problem"]
 _MIB = 1 << 20
 NEWEST_PYTHON = (3, 14)
-"""The newest one that the locks are checked for."""
+"""The newest Python version that the locks are checked for."""
 NEWEST_WITH_WHEELS = {"nemo": (3, 12), "xtts": (3, 12)}
-"""Engine → the newest Python that has wheels of all it needs (scripts/check_locks.py says which
-package lacks one); beyond it pip compiles, if a C++ compiler is there."""
+"""Engine → the newest Python with wheels of all its packages (scripts/check_locks.py lists the
+packages without one). With newer versions pip compiles them, which needs a C++ compiler.
+"""
 _SPARE_MIB = 200
-"""Room for logs and caches beside the models."""
+"""Space for logs and caches in addition to the models, MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; a problem has a ``fix``, a command wherever there is one."""
+    """One line of the report; a problem has a ``fix``, if possible a command."""
 
     subject: str
     verdict: Verdict
@@ -49,7 +50,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, in the order in which they should be fixed."""
+    """Yield all findings, in the order in which they should be fixed."""
     yield _python()
     try:
         services = local_services()
@@ -71,7 +72,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    # Older ones do not get here: the package refuses them at installation.
+    # Older versions cannot occur: the package rejects them at installation.
     text = f"{platform.python_version()} at {sys.executable}"
     if sys.version_info[:2] > NEWEST_PYTHON:
         newest = ".".join(map(str, NEWEST_PYTHON))
@@ -130,7 +131,7 @@ def _disk(names: list[str], home: Path) -> Finding:
         try:
             locate(name, home)
         except MeshError:
-            # How large a model of the hub is, only the hub knows; it is asked when fetching.
+            # The size of a hub model is not known locally; the hub reports it at download.
             needed += 2 * CATALOGUE[name].size if name in CATALOGUE else 0
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
@@ -176,7 +177,7 @@ def _port(spec: ServiceSpec) -> Finding:
 
 
 def _optional() -> Iterator[Finding]:
-    """What nothing depends on; worth knowing all the same."""
+    """Yield findings about optional components."""
     if shutil.which("espeak-ng"):
         yield Finding("espeak-ng", "note", "installed: more languages can be spoken")
     else:
@@ -195,7 +196,7 @@ def _optional() -> Iterator[Finding]:
 
 
 def _libgomp() -> Iterator[Finding]:
-    """llama.cpp's only library beyond a minimal Debian."""
+    """Check for libgomp, the only library that llama.cpp needs beyond a minimal Debian."""
     engines = setting(load_settings(MEMBERS[2]), "LLM_ENGINES")
     if "embedded" in engines and not find_library("gomp"):
         text = "not installed; the embedded language model needs it"

@@ -1,6 +1,6 @@
-"""Microphone and loudspeaker: through ``sounddevice`` where installed, else ALSA's programs.
+"""Record and play audio with ``sounddevice`` if it is installed, or else with ALSA's programs.
 
-Neither is a dependency: a server has no sound card. Samples are mono s16le throughout.
+Neither is a dependency, because a server has no sound card. Samples are always mono s16le.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from shared.audio.pcm import AudioFormat
 from shared.audio.wav import HEADER_BYTES, wav_header
 
 RECORD_RATE = 16_000
-"""What speech recognition works at, Hz."""
+"""Sample rate of recordings, Hz; the rate of speech recognition."""
 
 
 class SoundError(click.ClickException):
-    """There is no microphone or loudspeaker to use; the message has the command that helps."""
+    """No usable microphone or loudspeaker; the message contains a command that helps."""
 
 
 _INSTALL = "run: .venv/bin/pip install sounddevice  (or: sudo apt install alsa-utils)"
 
 
 def _sounddevice() -> Any | None:
-    """The module, or None where it is missing or finds no PortAudio library."""
+    """Return the ``sounddevice`` module; None if it or its PortAudio library is missing."""
     if find_spec("sounddevice") is None:
         return None
     try:
@@ -42,13 +42,21 @@ def _sounddevice() -> Any | None:
 
 
 def require_player() -> None:
-    """Raises SoundError, with the command that helps, where nothing here can play sound."""
+    """Check that audio can be played.
+
+    Raises:
+        SoundError: no player is installed; the message contains a command that helps.
+    """
     if _sounddevice() is None and shutil.which("aplay") is None:
         raise SoundError(f"nothing here can play sound; write a file with --output, or {_INSTALL}")
 
 
 def require_recorder() -> None:
-    """Raises SoundError, with the command that helps, where nothing here can record."""
+    """Check that audio can be recorded.
+
+    Raises:
+        SoundError: no recorder is installed; the message contains a command that helps.
+    """
     if _sounddevice() is None and shutil.which("arecord") is None:
         raise SoundError(
             f"no microphone can be read; talk with a file (mesh talk question.wav), or {_INSTALL}"
@@ -56,7 +64,7 @@ def require_recorder() -> None:
 
 
 def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
-    """Play samples as they come.
+    """Play chunks of samples as they arrive.
 
     Raises:
         SoundError: there is no player, or it failed.
@@ -84,13 +92,13 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
 
 
 def play_wav(wav: bytes) -> None:
-    """Play a WAV file as the mesh makes them: 44 bytes of header, mono s16le."""
+    """Play a WAV file in the mesh's own format: a 44-byte header and mono s16le samples."""
     (rate,) = struct.unpack_from("<I", wav, 24)
     play_pcm([wav[HEADER_BYTES:]], rate)
 
 
 def record_wav(wait_for_end: Callable[[], None]) -> bytes:
-    """Record until ``wait_for_end`` returns; a WAV file of 16 kHz mono.
+    """Record until ``wait_for_end`` returns, and return a WAV file (16 kHz mono).
 
     Raises:
         SoundError: there is no recorder, or it failed.
@@ -120,7 +128,7 @@ def _record_device(device: Any, wait_for_end: Callable[[], None]) -> bytes:
 def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
     with tempfile.NamedTemporaryFile(suffix=".raw") as kept:
         command = ["arecord", "-q", "-t", "raw", "-f", "S16_LE", "-c", "1"]
-        # Its own group: a Ctrl-C in the terminal is ours to handle.
+        # A separate process group: this process handles Ctrl-C in the terminal.
         recorder = subprocess.Popen(
             [*command, "-r", str(RECORD_RATE), kept.name],
             stderr=subprocess.PIPE,
@@ -130,7 +138,7 @@ def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
             wait_for_end()
             failed = recorder.poll()
         finally:
-            # Not SIGINT, which a process that was started in the background ignores.
+            # SIGTERM, because a process that was started in the background ignores SIGINT.
             recorder.terminate()
             try:
                 _, words = recorder.communicate(timeout=5)
@@ -143,7 +151,7 @@ def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
 
 
 def _whole_samples(chunks: Iterable[bytes]) -> Iterable[bytes]:
-    """The same bytes, never split within a 2-byte sample."""
+    """Yield the same bytes in chunks that are not split within a 2-byte sample."""
     rest = b""
     for chunk in chunks:
         data = rest + chunk

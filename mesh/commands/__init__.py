@@ -1,1 +1,1 @@
-"""The commands of ``mesh``, one module each; a module is imported when its command is asked for."""
+"""The commands of ``mesh``, one module each, imported when the command is used."""

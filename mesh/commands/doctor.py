@@ -1,4 +1,4 @@
-"""``mesh doctor``: what is missing, and the command that fixes it."""
+"""``mesh doctor``: report what is missing and the commands that fix it."""
 
 from __future__ import annotations
 

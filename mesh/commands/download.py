@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.models.hub.catalogue import HubModel
 
 _PASSING = frozenset({"hub_unreachable", "hub_failed", "fetch_failed"})
-"""Codes of faults that are over some time; all others wait for a person."""
+"""Error codes of temporary failures; all others need a user's action."""
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 600.0
 
@@ -57,16 +57,16 @@ def command(names: tuple[str, ...], every: bool, listing: bool, keep_trying: boo
 def prepare(
     names: Iterable[str], home: Path, console: Console, *, keep_trying: bool = False
 ) -> None:
-    """Prepare models, showing progress; returns when all are ready.
+    """Prepare models and show the progress; return when all are ready.
 
     Args:
-        names: of the catalogue or the hub.
+        names: names in the catalogue or on the hub.
         home: the mesh's home folder.
-        console: where progress is shown.
-        keep_trying: do not give up over faults of the network.
+        console: output for the progress.
+        keep_trying: retry after network errors until they pass.
 
     Raises:
-        click.ClickException: one or more are not, and why.
+        click.ClickException: one or more models could not be prepared; the message has the reasons.
     """
     pause = _FIRST_PAUSE_S
     wanted = tuple(names)
@@ -79,7 +79,7 @@ def prepare(
         if not keep_trying or any(fault.code not in _PASSING for fault in faults.values()):
             raise click.ClickException(told)
         if time.monotonic() - began > _LONGEST_PAUSE_S:
-            # It went well for a while.
+            # The download ran for a long time before it failed, so start with a short pause again.
             pause = _FIRST_PAUSE_S
         again = f"trying again in {pause:.0f} s: {', '.join(faults)}"
         console.print(f"{told}\n{again}", highlight=False, soft_wrap=True)
@@ -89,7 +89,7 @@ def prepare(
 
 
 def _attempt(names: tuple[str, ...], home: Path, console: Console) -> dict[str, MeshError]:
-    """What could not be prepared, and why."""
+    """Prepare the models that are missing and return the errors by model."""
     from mesh.display import ModelProgress
     from mesh.environment import is_offline, is_set, variables
     from shared.core.errors import MeshError

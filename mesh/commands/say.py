@@ -1,4 +1,4 @@
-"""``mesh say``: text to a file, to standard output or to the loudspeaker."""
+"""``mesh say``: synthesize text to a file, standard output or the loudspeaker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BY_SUFFIX = {".ogg": "opus", ".oga": "opus", ".raw": "pcm", ".m4a": "aac"}
 
 
 def container_of(output: str | None, asked: str | None) -> str:
-    """The container to ask for: the named one, else by the file's ending, else WAV."""
+    """Return the audio container: ``asked``, or else by the file's extension, or else WAV."""
     if asked:
         return asked
     suffix = Path(output or "").suffix.lower()

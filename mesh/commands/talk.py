@@ -1,4 +1,4 @@
-"""``mesh talk``: a spoken question, a spoken answer."""
+"""``mesh talk``: ask by voice and get a spoken answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mesh transcribe``: recordings to text, subtitles or JSON."""
+"""``mesh transcribe``: convert recordings to text, subtitles or JSON."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def _transcribe(connection: Connection, file: Path, shape: str, language: str | 
             files={"file": (file.name, stream)},
         ) as answer,
     ):
-        # Not `.text`: a text answer without a charset would be read as Latin-1.
+        # `.text` would decode a text response without a charset as Latin-1.
         return str(answer.content.decode("utf-8")).rstrip("\n")

@@ -1,4 +1,4 @@
-"""``mesh up``: the whole mesh on this machine."""
+"""``mesh up``: run the whole mesh on this machine."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
 
 
 def ready_line(services: Sequence[ServiceSpec], seconds: float) -> str:
-    """The one line that says that everything works, and where."""
+    """Return the line that reports that all services are ready, with their addresses."""
     *others, gateway = services
     host = f"[{gateway.host}]" if ":" in gateway.host else gateway.host
     ports = ", ".join(f"{spec.name} :{spec.port}" for spec in others)
@@ -99,11 +99,12 @@ def ready_line(services: Sequence[ServiceSpec], seconds: float) -> str:
 
 
 def worth_showing(line: str) -> str:
-    """A log line as the console shows it: warnings and errors; empty for all others."""
+    """Return the console text of a log line: warnings and errors; empty for all others."""
     try:
         record = json.loads(line)
     except ValueError:
-        # gunicorn's own lines are no JSON; nor are tracebacks, which are for the log file.
+        # gunicorn's own lines and tracebacks are not JSON. Only gunicorn's errors are shown;
+        # tracebacks stay in the log file.
         return line.partition("] [ERROR] ")[2]
     if not isinstance(record, dict) or record.get("level") not in _SHOWN_LEVELS:
         return ""

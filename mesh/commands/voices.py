@@ -1,4 +1,4 @@
-"""``mesh voices``: the voice catalogue."""
+"""``mesh voices``: list the available voices."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def command(as_json: bool, language: str | None, connection: Connection) -> None
 
 
 def _speaks(voice: dict[str, Any], language: str) -> bool:
-    """Whether it is a native voice of the language: nearly all can be made to speak any."""
+    """Return whether a voice is native to the language; nearly all can speak any language."""
     wanted, tag = language.lower(), str(voice.get("language", "")).lower()
     return wanted in (tag, tag.split("-")[0])

@@ -1,1 +1,1 @@
-"""The services of a local mesh as processes: what they are, started, watched, ended."""
+"""Run the services of a local mesh as supervised processes."""

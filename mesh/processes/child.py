@@ -1,4 +1,4 @@
-"""One supervised process: started in a group of its own, its output kept, its whole group ended."""
+"""A supervised process in its own process group, with its output logged to a file."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ _END_WITH_PARENT = Path(__file__).with_name("end_with_parent.py")
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """What to run.
+    """The command, address and environment of a service.
 
     Attributes:
-        name: shown to the user.
+        name: name shown to the user.
         command: program and arguments.
-        port: it listens on.
-        host: where to probe it.
-        environment: variables set besides this process's own.
-        ready_path: answers 200 when the service can work; empty: alive means ready.
+        port: port that it listens on.
+        host: address for its readiness probe.
+        environment: variables added to this process's own.
+        ready_path: path that responds with 200 when the service is ready; empty: running means
+            ready.
     """
 
     name: str
@@ -44,14 +45,16 @@ class ServiceSpec:
 
 
 class Child:
-    """A running service. It must be started from the thread that lives longest: the kernel's
-    signal at the parent's death comes when the *thread* that started the child ends.
+    """A running service process.
+
+    Start it from the thread that lives longest: the kernel sends the parent-death signal when the
+    *thread* that started the child ends.
 
     Args:
         spec: what to run.
         folder: its working directory.
-        log_file: where its output goes; 10 MB, then the next of three files.
-        on_line: told every line of output, from another thread.
+        log_file: file for its output; three files of 10 MB are rotated.
+        on_line: called from another thread with every line of output.
     """
 
     def __init__(
@@ -83,17 +86,17 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id, which is also that of its group."""
+        """Process id, which is also the id of its process group."""
         return self._process.pid
 
     def status(self) -> int | None:
-        """Exit status, negative for a signal; None while it runs.
+        """Return the exit status, negative for a signal; None while the process runs.
 
-        When it has ended, what is left of its group is ended too: a worker that outlives its
+        When the process has ended, the rest of its group is killed: a worker that outlives its
         master would keep the port.
         """
         if self._process.returncode is None:
-            # Not reaped yet, so the group's id cannot have gone to somebody else.
+            # The process is not reaped yet, so its group's id cannot have been reused.
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 return None
@@ -104,12 +107,12 @@ class Child:
         return self._process.returncode
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the process itself, which lets its workers finish."""
+        """Send SIGTERM to the process itself, which lets its workers finish."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, and wait for its end."""
+        """Send SIGKILL to the whole group and wait for the process to end."""
         if self._process.returncode is None:
             self._signal_group(signal.SIGKILL)
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)

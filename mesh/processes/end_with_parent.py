@@ -1,10 +1,10 @@
 """Start a program that ends when its parent does: ``end_with_parent.py PARENT_PID program args…``.
 
-Linux tells a process about its parent's death when asked to (prctl(2), PR_SET_PDEATHSIG); the
-wish survives execve(2). It is asked for here, in a process of its own, because code between fork
-and exec in a program that has threads may deadlock (the ``preexec_fn`` of ``subprocess``).
+Linux signals a process at its parent's death on request (prctl(2), PR_SET_PDEATHSIG); the setting
+survives execve(2). A separate process makes the request, because code between fork and exec in a
+program with threads may deadlock (the ``preexec_fn`` of ``subprocess``).
 
-Standard library only, and nothing of this package: it is run as a file.
+The file is run as a script, so it uses only the standard library and nothing of this package.
 """
 
 import ctypes
@@ -13,16 +13,16 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
-"""<linux/prctl.h>"""
+"""Option number from <linux/prctl.h>."""
 
 
 def main() -> None:
-    """Tie this process to its parent, then become the program."""
+    """Request the parent-death signal, then replace this process with the program."""
     parent = int(sys.argv[1])
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
-    # The parent may have died before the wish was known.
+    # The parent may have died before the request was made.
     if os.getppid() != parent:
         sys.exit("the supervisor is gone")
     os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - a fixed program, no shell

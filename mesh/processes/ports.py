@@ -1,4 +1,4 @@
-"""Whether a port can be had, and who has it."""
+"""Check whether a port is free and which process uses it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import socket
 from pathlib import Path
 
 _LISTENING = "0A"
-"""``TCP_LISTEN`` as /proc/net/tcp writes it (proc(5))."""
+"""The state ``TCP_LISTEN`` in /proc/net/tcp (proc(5))."""
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen on the port now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        # As gunicorn does: connections that are still fading away do not count.
+        # Like gunicorn, ignore connections in TIME_WAIT.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -23,7 +23,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on ``port``: ``"name (pid 1234)"``, or ``"another program"`` if hidden."""
+    """Return the listener on ``port``: ``"name (pid 1234)"``, or ``"another program"``."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
@@ -34,12 +34,12 @@ def holder(port: int) -> str:
                     name = (process / "comm").read_text().strip()
                     return f"{name} (pid {process.name})"
         except OSError:
-            continue  # gone, or somebody else's
+            continue  # ended, or owned by another user
     return "another program"
 
 
 def _listening_inodes(port: int) -> set[str]:
-    """``socket:[inode]`` of the sockets that listen on ``port``."""
+    """Return ``socket:[inode]`` of the sockets that listen on ``port``."""
     found = set()
     for table in ("tcp", "tcp6"):
         try:

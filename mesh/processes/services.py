@@ -1,6 +1,6 @@
-"""The four services of a local mesh: their commands, ports, engines and models, from the settings.
+"""Derive the commands, ports, engines and models of a local mesh's services from the settings.
 
-The commands are those that the containers run; only addresses differ.
+The commands are the same as in the containers; only the addresses differ.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not b
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A service of the mesh: its modules, and the variables that configure it."""
+    """A service of the mesh: its modules and the variables that configure it."""
 
     name: str
     package: str
@@ -62,31 +62,31 @@ MEMBERS = (
     ),
     Member("gateway", "gateway", "GatewaySettings", "PORT"),
 )
-"""In the order of their start: each one needs only those before it."""
+"""All services in the order of their start; each one needs only those before it."""
 
 _MODELS = {
     "kokoro": ("kokoro", "kokoro-voices", "resemblyzer"),
     "whisper": ("whisper-base",),
     "embedded": ("smollm2",),
 }
-"""Engine → models of the catalogue. Voice matching, which needs resemblyzer, is Kokoro's."""
+"""Engine → models of the catalogue. Kokoro's voice matching needs resemblyzer."""
 
 _HUB_MODELS = {
     "nemo": ("NEMO_TTS_SPECTROGRAM", "NEMO_TTS_VOCODER"),
     "xtts": ("XTTS_MODEL",),
     "parakeet": ("PARAKEET_MODEL",),
 }
-"""Engine → the variables that name its models: on the hub, or files of the user's own."""
+"""Engine → the variables that name its models, which are hub names or the user's own files."""
 
 _OWN_MODEL = {"whisper": ("WHISPER_MODEL", "base"), "embedded": ("LLM_GGUF_PATH", "")}
-"""Engine → the variable that replaces its model, and the value that means the catalogue's."""
+"""Engine → the variable that replaces its model, and the value that selects the catalogue's."""
 
 
 def load_settings(member: Member) -> Any:
-    """The service's settings from the environment and ``.env``.
+    """Return the service's settings from the environment and ``.env``.
 
     Raises:
-        InvalidRequest: a value is wrong; the message names the variable.
+        InvalidRequest: a value is invalid; the message names the variable.
     """
     from pydantic import ValidationError
 
@@ -102,10 +102,10 @@ def load_settings(member: Member) -> Any:
 
 
 def setting(settings: Any, variable: str) -> Any:
-    """The value of the field that ``variable`` sets.
+    """Return the value of the settings field for ``variable``.
 
     Raises:
-        KeyError: no field is set by it.
+        KeyError: no field has this variable.
     """
     from pydantic import AliasChoices
 
@@ -118,7 +118,7 @@ def setting(settings: Any, variable: str) -> Any:
 
 
 def configured_models() -> list[str]:
-    """Names of the models that the configured engines need."""
+    """Return the names of the models that the configured engines need."""
     names: list[str] = []
     for member in MEMBERS:
         if not member.engines:
@@ -150,7 +150,7 @@ def _whisper_of_the_hub(settings: Any) -> list[str]:
     try:
         return [whisper_repository(name)]
     except UnknownModel:
-        # The service says so when it loads.
+        # The service reports the unknown model when it loads.
         return []
 
 
@@ -159,10 +159,10 @@ def _uses_catalogue(settings: Any, variable: str, default: str) -> bool:
 
 
 def state_folder() -> Path:
-    """Folder of the logs and saved defaults of the local mesh: its own on each gateway port.
+    """Return the folder for logs and saved defaults, which is separate for each gateway port.
 
     Raises:
-        InvalidRequest: a setting is wrong.
+        InvalidRequest: a setting is invalid.
     """
     gateway = load_settings(MEMBERS[-1])
     port = int(setting(gateway, MEMBERS[-1].port))
@@ -176,11 +176,13 @@ def _default_port(gateway: Any) -> int:
 
 
 def _ports(loaded: dict[str, Any]) -> dict[str, int]:
-    """Each member's port. A gateway on another port than the default one takes along those that are
-    not set: they follow it, so that several meshes run on one machine.
+    """Return the port of each service.
+
+    If the gateway has a non-default port, ports that are not set follow it, so that several meshes
+    can run on one machine.
 
     Raises:
-        InvalidRequest: there are no ports behind the gateway's.
+        InvalidRequest: the gateway's port is too high for the others to follow.
     """
     gateway = loaded[MEMBERS[-1].name]
     front = int(setting(gateway, MEMBERS[-1].port))
@@ -199,10 +201,10 @@ def _ports(loaded: dict[str, Any]) -> dict[str, int]:
 
 
 def local_services() -> list[ServiceSpec]:
-    """What ``mesh up`` runs.
+    """Return the services that ``mesh up`` runs.
 
     Raises:
-        InvalidRequest: a setting is wrong.
+        InvalidRequest: a setting is invalid.
     """
     loaded = {member.name: load_settings(member) for member in MEMBERS}
     ports = _ports(loaded)
@@ -211,7 +213,7 @@ def local_services() -> list[ServiceSpec]:
     front = str(loaded["gateway"].bind_host)
     specs = []
     for member in MEMBERS:
-        # Only the gateway is meant to be reached from elsewhere.
+        # Only the gateway may be reachable from other machines.
         host = front if member.name == "gateway" else LOOPBACK
         specs.append(
             ServiceSpec(

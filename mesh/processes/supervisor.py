@@ -1,7 +1,7 @@
-"""Keeps several services running: waits until they are ready, restarts them, stops them.
+"""Start, monitor, restart and stop several services.
 
-:meth:`Supervisor.run` is one loop in the calling thread (the main one: see
-:class:`mesh.processes.child.Child`); signal handlers only set events.
+:meth:`Supervisor.run` is a loop in the calling thread, which should be the main one (see
+:class:`mesh.processes.child.Child`). Signal handlers only set events.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from mesh.processes.child import Child, ServiceSpec
 
 Tone = Literal["info", "good", "bad"]
 Tell = Callable[[str, str, Tone], None]
-"""Called with (service, what happened, tone)."""
+"""Called with (service, message, tone)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The supervisor's times, seconds.
+    """The supervisor's intervals and timeouts, seconds.
 
     Attributes:
-        tick: between two looks at the children.
-        probe: between two readiness probes of a service that is not ready.
-        probe_ready: the same for one that is.
-        first_delay: before the first restart; doubled for each further one.
-        longest_delay: the most it grows to.
-        steady: a service that ran this long starts over with the first delay.
-        start_timeout: for everything to get ready.
-        grace: for running answers to finish at a stop; then the rest is killed.
-        reminder: between two lines that say what is waited for.
+        tick: interval between two checks of the children.
+        probe: interval between two readiness probes of a service that is not ready.
+        probe_ready: the same for a service that is ready.
+        first_delay: delay before the first restart; doubled for each further one.
+        longest_delay: maximum delay before a restart.
+        steady: run time after which a service's restart delay is reset.
+        start_timeout: timeout for all services to become ready.
+        grace: time for running requests to finish at a stop; then the rest is killed.
+        reminder: interval between two messages about services that are not ready.
     """
 
     tick: float = 0.1
@@ -52,16 +52,17 @@ class Pace:
 
 
 START_ATTEMPTS = 3
-"""A service that ends this often before the mesh was ever ready has a fault that waiting won't
-cure: a port that was taken meanwhile, a setting, a broken installation."""
+"""Number of failed starts, before the mesh was ready, after which starting is given up. The cause
+is then permanent: a port taken meanwhile, a setting, a broken installation.
+"""
 
 
 class StartFailed(click.ClickException):
-    """The mesh did not get ready; the message says why."""
+    """The mesh did not become ready; the message says why."""
 
 
 class _Watched:
-    """A service, its current process, and what is known about it."""
+    """A service with its current process and state."""
 
     def __init__(self, spec: ServiceSpec) -> None:
         self.spec = spec
@@ -75,15 +76,15 @@ class _Watched:
 
 
 class Supervisor:
-    """Runs ``services`` until told to stop.
+    """A supervisor that runs ``services`` until :attr:`stop` is set.
 
     Args:
-        services: in the order of their start; stopped from the last to the first.
-        folder: working directory of all.
-        logs: folder of their output, ``<name>-<port>.log``.
-        tell: told what happens.
-        on_line: told (service, line) for every line of output, from other threads.
-        pace: the times.
+        services: services in the order of their start; stopped in reverse order.
+        folder: working directory of all services.
+        logs: folder for their output, ``<name>-<port>.log``.
+        tell: called with status messages.
+        on_line: called from other threads with (service, line) for every line of output.
+        pace: intervals and timeouts.
     """
 
     def __init__(
@@ -104,19 +105,20 @@ class Supervisor:
         self._pace = pace or Pace()
         self._was_ready = False
         self.stop = Event()
-        """Set it to end :meth:`run`."""
+        """Set this event to end :meth:`run`."""
         self.hurry = Event()
-        """Set it to end the grace period at once."""
+        """Set this event to end the grace period at once."""
 
     def run(self, on_ready: Callable[[float], None]) -> None:
-        """Start everything; return when ``stop`` is set and all processes have ended.
+        """Start all services; return when ``stop`` is set and all processes have ended.
 
         Args:
-            on_ready: called once, with the seconds it took, when every service is ready.
+            on_ready: called once when every service is ready, with the seconds this took.
 
         Raises:
-            StartFailed: a service keeps ending before the mesh was ready, or it took too long; the
-                last lines of its output are in the message. Everything is stopped by then.
+            StartFailed: a service keeps ending before the mesh was ready, or the start timed out.
+                The message for a service that ended contains the last lines of its output.
+                Everything has been stopped.
         """
         begun = time.monotonic()
         remind_at = begun + self._pace.reminder
@@ -143,7 +145,7 @@ class Supervisor:
             self._stop_all()
 
     def log_of(self, spec: ServiceSpec) -> Path:
-        """File with a service's output."""
+        """Return the path of a service's log file."""
         return self._logs / f"{spec.name}-{spec.port}.log"
 
     def _start(self, service: _Watched) -> None:
@@ -169,7 +171,10 @@ class Supervisor:
             self._probe(service)
 
     def _is_its_turn(self, service: _Watched) -> bool:
-        """Whether all before it are ready; asking earlier only fills the logs with failures."""
+        """Return whether all services before this one are ready.
+
+        Earlier probes would only fill the logs with failures.
+        """
         before = self._services[: self._services.index(service)]
         return all(other.ready for other in before)
 
@@ -211,7 +216,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         deadline = time.monotonic() + self._pace.grace
-        # The last one started uses the others: it finishes its answers while they still work.
+        # Stop in reverse order: the last service uses the others and finishes while they still run.
         for service in reversed(self._services):
             child = service.child
             if child is None:
@@ -225,7 +230,7 @@ class Supervisor:
 
 
 def is_ready(spec: ServiceSpec) -> tuple[bool, str]:
-    """Whether a service answers its readiness probe with 200, and what it lacks otherwise."""
+    """Return whether a service's readiness probe responds with 200, and otherwise the reason."""
     if not spec.ready_path:
         return True, ""
     connection = http.client.HTTPConnection(spec.host, spec.port, timeout=5)
@@ -241,7 +246,7 @@ def is_ready(spec: ServiceSpec) -> tuple[bool, str]:
 
 
 def _reasons(body: bytes) -> str:
-    """What a ``/readyz`` body says is missing, in a few words."""
+    """Return a short text of what a ``/readyz`` body reports as not ready."""
     try:
         report = json.loads(body)
     except ValueError:
