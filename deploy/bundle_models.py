@@ -1,4 +1,4 @@
-"""Prepares models while an image is built, so that the image works without a network.
+"""Prepare models while an image is built, so that the image works without a network.
 
 python bundle_models.py FOLDER [NAME…]    into FOLDER/models; without names an empty folder
 """
@@ -18,17 +18,17 @@ SECOND_NS = 1_000_000_000
 
 
 def main() -> None:
-    """Prepare what the command line names.
+    """Prepare the models named on the command line.
 
     Raises:
-        MeshError: the first model's that could not be prepared.
+        MeshError: the error of the first model that could not be prepared.
     """
     home, names = Path(sys.argv[1]), sys.argv[2:]
     models = home / "models"
     models.mkdir(parents=True, exist_ok=True)
     if not names:
         return
-    # The environment has no pip of its own; this copy of it is thrown away.
+    # The environment has no pip of its own; this copy of the environment is discarded.
     subprocess.run([sys.executable, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
     from shared.models import prepare_all
 
@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def settle(names: list[str], home: Path) -> None:
-    """Give the files times of whole seconds, and have their manifests say so.
+    """Round the files' times to whole seconds and update their manifests accordingly.
 
-    An image's layers keep no fractions of a second; with other times than the manifest's, every
-    start would hash all models anew.
+    Image layers do not store fractions of a second. If the times differed from the manifest's,
+    every start would hash all models again.
     """
     from shared.models import locate
 

@@ -1,4 +1,6 @@
-"""Exit status 0 when the service in this container is ready: the images' HEALTHCHECK.
+"""Check whether the service in this container is ready (the images' HEALTHCHECK).
+
+The exit status is 0 if it is.
 
 python healthcheck.py TTS_PORT 5000    the variable with the service's port, and its default
 """
@@ -11,7 +13,7 @@ import sys
 
 
 def main() -> int:
-    """0: ready; 1: no answer, or not ready."""
+    """Return the exit status: 0 if the service is ready, 1 if not or without a response."""
     variable, default = sys.argv[1:3]
     connection = http.client.HTTPConnection(
         "127.0.0.1", int(os.environ.get(variable) or default), timeout=4

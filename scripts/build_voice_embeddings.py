@@ -1,8 +1,7 @@
-"""Makes ``tts_service/voices/matching/kokoro_embeddings.npz``: how each voice sounds.
+"""Build ``tts_service/voices/matching/kokoro_embeddings.npz``: embedding and pitch of each voice.
 
-Each voice speaks the calibration sentence; its speech is embedded and its pitch
-measured. Run it again when the model,
-the voices, the sentence or the encoder change. Takes some minutes.
+Each voice speaks the calibration sentence; its speech is embedded and its pitch measured. Run the
+script again when the model, the voices, the sentence or the encoder change. It takes some minutes.
 """
 
 from __future__ import annotations

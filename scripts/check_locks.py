@@ -1,9 +1,10 @@
-"""Checks that all that the locks name can be had from the package index today, without a cache.
+"""Check that all packages of the locks can still be installed from the package index.
 
-For each lock, Python and processor uv resolves the lock as an installation would, without
-downloading: a version that was withdrawn, a file with another hash and a missing wheel show.
+For each lock, Python version and processor, uv resolves the lock as an installation would, without
+downloading and without a cache. This detects withdrawn versions, files with another hash and
+missing wheels.
 
-python3 scripts/check_locks.py [LOCK…]    all of requirements/ where none is named
+python3 scripts/check_locks.py [LOCK…]    all of requirements/ if none is given
 """
 
 from __future__ import annotations
@@ -23,26 +24,27 @@ PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28")
 SOURCE_ONLY = frozenset(
     {"antlr4-python3-runtime", "docopt", "gruut-lang-fr", "jieba", "unidic-lite", "wget"}
 )
-"""Published as source alone; pure Python, built with requirements/build.lock."""
+"""Pure Python packages without wheels, which are built with requirements/build.lock."""
 
 NEWER = ("3.13", "3.14")
 NEEDS_COMPILER = (
-    # Locks, Pythons, processors, packages. Users read it in docs/installing.md and mesh doctor.
+    # Locks, Pythons, processors, packages; documented in docs/installing.md and shown by mesh
+    # doctor.
     (("engines", "tts-nemo"), NEWER, ("x86_64",), {"editdistance"}),
     (("engines", "tts-nemo"), ("3.14",), ("x86_64",), {"pynini"}),
     (("engines", "tts-xtts"), NEWER, ("x86_64",), {"mojimoji"}),
     (("engines", "tts-xtts"), PYTHONS, ("aarch64",), {"mojimoji", "monotonic-alignment-search"}),
 )
-"""What has no wheel there and is not pure Python."""
+"""Packages that have no wheel for a combination and are not pure Python."""
 
 NOT_FOR = {"av-newest": {"3.11"}}
-"""Locks that are not meant for a Python."""
+"""Locks that do not support a Python version."""
 
 _NO_WHEEL = re.compile(r"Because ([A-Za-z0-9._-]+)(?:\{[^}]*\})?==\S+ has no usable wheels")
 
 
 def main() -> int:
-    """0: everything can be had."""
+    """Check all combinations and return the exit status: 0 if everything can be installed."""
     locks = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "requirements").glob("*.lock"))
     jobs = [
         (lock, python, platform)
@@ -60,7 +62,7 @@ def main() -> int:
 
 
 def fault_of(lock: Path, python: str, platform: str) -> str:
-    """What keeps the lock from being installed there; empty: nothing."""
+    """Return why the lock cannot be installed for a Python and platform; empty if it can."""
     without_wheel = set(SOURCE_ONLY)
     for locks, pythons, processors, packages in NEEDS_COMPILER:
         if lock.stem in locks and python in pythons and platform.startswith(processors):
@@ -74,7 +76,7 @@ def fault_of(lock: Path, python: str, platform: str) -> str:
 
 
 def resolve(lock: Path, python: str, platform: str, without_wheel: set[str]) -> str | None:
-    """uv's complaint, or None."""
+    """Resolve a lock with uv and return its error output; None on success."""
     with tempfile.TemporaryDirectory() as target:
         command = [
             *(str(ROOT / "scripts" / "uv.sh"), "pip", "install", "--dry-run", "--quiet"),

@@ -1,4 +1,4 @@
-"""Prepares models ahead of time; the same as ``mesh download``, options included."""
+"""Prepare models in advance, like ``mesh download`` with the same options."""
 
 from __future__ import annotations
 

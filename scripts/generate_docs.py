@@ -1,8 +1,8 @@
-"""Generates what documentation can be derived from the code, or checks that it is up to date.
+"""Generate the documentation that is derived from the code, or check that it is up to date.
 
-Written: the settings table of docs/configuration.md and the variables that docker-compose.yml
-passes on (both between their markers), ``.env.example``, and the OpenAPI files under
-``docs/openapi``. ``--check`` writes nothing and fails when something is stale.
+The outputs are the settings table of docs/configuration.md and the variables that
+docker-compose.yml passes on (both between their markers), ``.env.example``, and the OpenAPI files
+under ``docs/openapi`` and ``gateway``. ``--check`` writes nothing and fails if a file is outdated.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SET_BY_COMPOSE = frozenset(
         *("PORT", "TTS_PORT", "STT_PORT", "AGENT_PORT", "TTS_URL", "STT_URL", "AGENT_URL"),
     }
 )
-"""Where things are inside containers is theirs to say, not the caller's environment."""
+"""Variables that docker-compose.yml itself sets: paths and addresses inside the containers."""
 
 COMPOSE_ONLY = """
 # --- containers (docker-compose.yml) ---
@@ -86,7 +86,7 @@ COMPOSE_ONLY = """
 
 
 def environment_names(name: str, field: FieldInfo) -> list[str]:
-    """The environment variables that set ``field``, the preferred one first."""
+    """Return the environment variables that set ``field``, the preferred one first."""
     alias = field.validation_alias
     if isinstance(alias, AliasChoices):
         return [str(choice) for choice in alias.choices]
@@ -94,7 +94,7 @@ def environment_names(name: str, field: FieldInfo) -> list[str]:
 
 
 def default_text(field: FieldInfo) -> str:
-    """The default as one writes it in the environment."""
+    """Return the default in the notation of an environment variable."""
     if field.default_factory is not None:
         return ""
     value = field.default
@@ -110,7 +110,7 @@ def default_text(field: FieldInfo) -> str:
 
 
 def settings_rows() -> Iterator[tuple[str, str, list[str], str, str]]:
-    """(group, name, all names, default, description), each variable once."""
+    """Yield (group, name, all names, default, description), each variable once."""
     common = importlib.import_module("shared.core.settings").CommonSettings
     groups: list[tuple[str, Any]] = [("all services", common)]
     for service, (module, cls, _) in SERVICES.items():
@@ -126,7 +126,7 @@ def settings_rows() -> Iterator[tuple[str, str, list[str], str, str]]:
 
 
 def settings_table() -> str:
-    """The table of docs/configuration.md."""
+    """Return the table of docs/configuration.md."""
     lines = ["| variable | default | of | meaning |", "| --- | --- | --- | --- |"]
     for group, name, names, default, text in settings_rows():
         also = f" Also read as `{'`, `'.join(names[1:])}`." if names[1:] else ""
@@ -136,7 +136,7 @@ def settings_table() -> str:
 
 
 def env_example() -> str:
-    """``.env.example``: every variable, commented out with its default."""
+    """Return the content of ``.env.example``: every variable, commented out, with its default."""
     lines = [
         "# Settings of the mesh. Copy to .env and uncomment what you change.",
         "# Generated from the code by `make docs`.",
@@ -151,7 +151,7 @@ def env_example() -> str:
 
 
 def compose_environment() -> str:
-    """What docker-compose.yml passes on to each service: its variables, where they are set."""
+    """Return the variables that docker-compose.yml passes on to each service if they are set."""
     lines = ["# Passed on to the services where they are set."]
     common = importlib.import_module("shared.core.settings").CommonSettings
     models: list[tuple[str, Any]] = [("all", common)]
@@ -170,14 +170,14 @@ def compose_environment() -> str:
 
 
 def between(path: Path, begin: str, end: str, text: str) -> str:
-    """The file's content with ``text`` between its two markers."""
+    """Return the file's content with ``text`` between its two markers."""
     before, _, rest = path.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def openapi_files() -> Iterator[tuple[Path, str]]:
-    """The specification of each service, and the gateway's from its own and those."""
+    """Yield the specification of each service, and the gateway's, which is merged from them."""
     from gateway.routes import HTTP_ROUTES, WS_ROUTES
     from shared.http.server.openapi import build_spec
 
@@ -191,7 +191,7 @@ def openapi_files() -> Iterator[tuple[Path, str]]:
     for service, spec in specs.items():
         yield ROOT / "docs" / "openapi" / f"{service}.json", as_text(spec)
         merged["components"]["schemas"] |= spec["components"]["schemas"]
-    # What is passed on is described by the service that answers it.
+    # The gateway's forwarded paths are described by the service that handles them.
     passed_on = {path: service for path, (service, _) in HTTP_ROUTES.items()} | WS_ROUTES
     for path, service in passed_on.items():
         merged["paths"][path] = specs[service]["paths"][path]
@@ -201,12 +201,12 @@ def openapi_files() -> Iterator[tuple[Path, str]]:
 
 
 def as_text(spec: dict[str, Any]) -> str:
-    """JSON as it is committed."""
+    """Return JSON in the format of the committed files."""
     return json.dumps(spec, indent=1, ensure_ascii=False) + "\n"
 
 
 def outputs() -> Iterator[tuple[Path, str]]:
-    """Every generated file with its content."""
+    """Yield every generated file with its content."""
     table, compose = ROOT / "docs" / "configuration.md", ROOT / "docker-compose.yml"
     yield table, between(table, BEGIN, END, settings_table())
     yield compose, between(compose, COMPOSE_BEGIN, COMPOSE_END, compose_environment())
@@ -215,16 +215,16 @@ def outputs() -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    """Write or check; the exit status is 1 when a check found something stale."""
+    """Write or check the files; the exit status is 1 if a check found an outdated file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail instead of writing")
     check = parser.parse_args().check
-    # Defaults must be the code's own, not those of the machine this runs on.
+    # The defaults must be those of the code, without the variables of this machine.
     for name in [n for _, _, names, _, _ in settings_rows() for n in names]:
         os.environ.pop(name, None)
     stale = []
     with tempfile.TemporaryDirectory() as scratch:
-        # No engine is needed to describe the routes, and none may be loaded for it.
+        # The routes can be described without engines, so none is loaded.
         os.environ |= {
             "VOICEMESH_HOME": scratch,
             "TTS_ENGINES": "fake",

@@ -1,8 +1,8 @@
 """Measure the loudness of every Kokoro voice and write the table that the engine reads.
 
-Method: each voice speaks the engine's calibration phonemes at speed 1; integrated loudness of the
-raw model output after ITU-R BS.1770-4 (``tts_service/sound/loudness.py``). Run it again when the
-model or its styles change: ``python scripts/measure_voice_loudness.py``.
+Each voice speaks the engine's calibration phonemes at speed 1. The table holds the integrated
+loudness of the raw model output according to ITU-R BS.1770-4 (``tts_service/sound/loudness.py``).
+Run it again when the model or its styles change: ``python scripts/measure_voice_loudness.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TABLE = Path(__file__).parent.parent / "tts_service" / "engines" / "kokoro_loudn
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure all voices, print the results and write the table."""
     settings = TtsSettings()
     engine = KokoroEngine(settings.home, settings.threads)
     engine.load()

@@ -1,11 +1,11 @@
-"""Speaks a text without any server and writes it to a file (``voz_generada.wav``).
+"""Synthesize a text without a server and write it to a file (``voz_generada.wav``).
 
     python scripts/tts_test.py
     python scripts/tts_test.py "Hola, ¿qué tal?" --language es
     python scripts/tts_test.py "Hello." --engine nemo          # FastPitch + HiFiGAN
     python scripts/tts_test.py "Olá!" --language pt --sample voices/me.wav -o me_too.wav
 
-Without ``--engine`` the first of hibari and Kokoro that speaks the language does.
+Without ``--engine``, the first of hibari and Kokoro that supports the language is used.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEXTS = {
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("text", nargs="?", help="what to say; a sentence of the language")
     parser.add_argument("-l", "--language", help="tag, as es or pt-br; TTS_LANGUAGE")
@@ -56,7 +56,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def candidates(args: argparse.Namespace, settings: TtsSettings) -> Iterator[TtsEngine]:
-    """Engines that may speak this, best first, not yet loaded."""
+    """Yield the engines that may support the request, best first, not yet loaded."""
     if args.engine:
         yield REGISTRY.build(args.engine, settings)
         return
@@ -74,10 +74,10 @@ def candidates(args: argparse.Namespace, settings: TtsSettings) -> Iterator[TtsE
 
 
 def ready(args: argparse.Namespace, settings: TtsSettings) -> tuple[TtsEngine, Choice]:
-    """The engine, loaded, and the voice and language it speaks.
+    """Return a loaded engine with the voice and language it uses.
 
     Raises:
-        MeshError: none can; why the last one cannot.
+        MeshError: no engine supports the request; the error is that of the last one.
     """
     fault: MeshError = InvalidRequest(
         f"none of {', '.join(ENGINES)} speaks '{args.language or settings.tts_language}'"
@@ -97,10 +97,10 @@ def ready(args: argparse.Namespace, settings: TtsSettings) -> tuple[TtsEngine, C
 
 
 def speak(args: argparse.Namespace, settings: TtsSettings) -> str:
-    """Write the file; what was done, for the person.
+    """Synthesize the text, write the file and return a summary for the user.
 
     Raises:
-        MeshError: it cannot be done.
+        MeshError: synthesis failed.
     """
     sample = None
     if args.sample is not None:
@@ -133,7 +133,7 @@ def speak(args: argparse.Namespace, settings: TtsSettings) -> str:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """The exit status: 1 with a message where nothing was written."""
+    """Run the script and return the exit status: 1, with a message, if nothing was written."""
     args = arguments(given)
     try:
         print(speak(args, TtsSettings()))
