@@ -85,7 +85,7 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
         for chunk in _whole_samples(chunks):
             player.stdin.write(chunk)
     except BrokenPipeError:
-        pass  # it ended early; why, it says below
+        pass  # aplay ended early; its error message is read below
     _, words = player.communicate()
     if player.returncode:
         raise SoundError(f"aplay failed: {_last_line(words)}")
