@@ -1,1 +1,1 @@
-"""stt_service package of the voice mesh."""
+"""The speech recognition service."""

@@ -1,4 +1,4 @@
-"""Wiring of the speech recognition service: the only place that knows all its parts."""
+"""Application factory of the speech recognition service."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def create_app(
     builders: list[tuple[str, Callable[[], SttEngine]]] | None = None,
     proof: Callable[[SttEngine], None] | None = None,
 ) -> Flask:
-    """The service's WSGI application; its engines load in the background.
+    """Create the service's WSGI application and start loading its engines in the background.
 
     Args:
-        settings: read from the environment where not given.
+        settings: the settings; read from the environment where not given.
         builders: name and builder of each engine; those of the registry where not given.
-        proof: shows that a loaded engine works, else it raises; the service's self-test where not
+        proof: check of a loaded engine that raises when it fails; the service's self-test where not
             given.
 
     Raises:

@@ -1,4 +1,7 @@
-"""gunicorn -c stt_service/gunicorn.conf.py 'stt_service.app:create_app()'."""
+"""Gunicorn configuration of the speech recognition service.
+
+Usage: ``gunicorn -c stt_service/gunicorn.conf.py 'stt_service.app:create_app()'``.
+"""
 
 from shared.http.server.gunicorn_base import serve
 from stt_service.settings import SttSettings

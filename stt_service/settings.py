@@ -11,24 +11,25 @@ from shared.core.settings import ServiceSettings, split_names
 
 
 class SttSettings(ServiceSettings):
-    """What the speech recognition service reads from its environment."""
+    """Settings of the speech recognition service from the environment."""
 
     stt_port: int = Field(default=5001, ge=1, le=65535, description="Port of the service.")
     stt_engines: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("whisper",),
-        description="Recognisers in order of preference, separated by commas: the first that knows "
-        "the language answers, the next one where it fails.",
+        description="Recognition engines in order of preference, separated by commas. The first "
+        "that supports the language is used, and the next one when it fails.",
     )
     whisper_model: str = Field(
         default="base",
         description="base (prepared by `mesh download`), the folder of a CTranslate2 model, or a "
-        "name that faster-whisper knows, as large-v3 (`mesh download` fetches it from the hub).",
+        "faster-whisper model name such as large-v3 (`mesh download` fetches it from the hub).",
     )
     whisper_device: str = Field(
-        default="", description="Where Whisper runs; STT_DEVICE where not given."
+        default="", description="Device of Whisper; STT_DEVICE where not given."
     )
     whisper_compute_type: str = Field(
-        default="", description="CTranslate2's; int8 on a CPU and float16 on CUDA where not given."
+        default="",
+        description="CTranslate2 compute type; int8 on a CPU and float16 on CUDA where not given.",
     )
     whisper_batch: int = Field(
         default=0,
@@ -38,27 +39,27 @@ class SttSettings(ServiceSettings):
     )
     stt_device: str = Field(
         default="auto",
-        description="Where recognisers run: auto, cpu, cuda, cuda:1. A GPU that is asked for and "
-        "missing keeps the engine from getting ready.",
+        description="Device of the recognition engines: auto, cpu, cuda, cuda:1. An engine whose "
+        "GPU is missing does not become ready.",
     )
     stt_self_test_words: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of the words of a built-in English recording that a recogniser which "
-        "knows English must get right to become ready; 0: whatever it reads, for models trained on "
-        "other languages.",
+        description="Share of the words of a built-in English recording that an English-capable "
+        "engine must recognise to become ready. 0 accepts any text, for models trained on other "
+        "languages.",
     )
     parakeet_model: str = Field(
         default="nvidia/parakeet-tdt-1.1b",
         description="NeMo recogniser: a name on the hub or a .nemo file. nvidia/parakeet-tdt-1.1b "
-        "writes lower case without punctuation; nvidia/parakeet-tdt-0.6b-v3 punctuates and knows "
-        "25 languages.",
+        "writes lower case without punctuation; nvidia/parakeet-tdt-0.6b-v3 punctuates and "
+        "supports 25 languages.",
     )
     parakeet_languages: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Languages of PARAKEET_MODEL, separated by commas; those its name tells where "
-        "not given. A model whose name tells none is asked for any.",
+        description="Languages of PARAKEET_MODEL, separated by commas; derived from its name where "
+        "not given. A model whose name indicates none is used for any language.",
     )
     parakeet_attention: Literal["full", "local"] = Field(
         default="full",
@@ -79,9 +80,9 @@ class SttSettings(ServiceSettings):
         return split_names(value)
 
     def compute_type(self, device: str) -> str:
-        """CTranslate2's compute type on ``cpu`` or ``cuda``."""
+        """Return CTranslate2's compute type for ``cpu`` or ``cuda``."""
         return self.whisper_compute_type or ("int8" if device == "cpu" else "float16")
 
     def whisper_batch_size(self, device: str) -> int:
-        """Passages that Whisper decodes at once on ``cpu`` or ``cuda``."""
+        """Return how many passages Whisper decodes at once on ``cpu`` or ``cuda``."""
         return self.whisper_batch or (1 if device == "cpu" else 8)

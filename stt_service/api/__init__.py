@@ -1,1 +1,1 @@
-"""HTTP dialects of speech recognition."""
+"""HTTP routes of the speech recognition service."""

@@ -1,4 +1,4 @@
-"""The OpenAI API's transcriptions and translations, in all their formats."""
+"""Routes of the OpenAI audio API: transcriptions and translations in all response formats."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORMATS = ("application/json", "text/plain", "text/vtt", "text/event-stream")
 
 
 def openai_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
-    """``/v1/audio/transcriptions`` and ``/v1/audio/translations``."""
+    """Return the blueprint of ``/v1/audio/transcriptions`` and ``/v1/audio/translations``."""
     routes = Blueprint("openai_transcription", __name__)
 
     def answer(task: Task) -> Response:
@@ -55,7 +55,7 @@ def openai_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
                 progress = service.start(job)
                 stack.callback(progress.close)
                 response = _events(progress, _delta_events(progress, request.environ))
-                # The recording is read while the answer is sent: it is closed when that ends.
+                # The recording is read while the response is sent, so it is closed afterwards.
                 response.call_on_close(stack.pop_all().close)
                 return response
             transcript = service.transcribe(job)
@@ -126,14 +126,18 @@ def _event(data: dict[str, Any]) -> bytes:
 
 
 def _events(progress: Progress, body: Iterator[bytes]) -> Response:
-    # The first event is made here, so that a failure before it has its own status.
+    # The first event is made before the response starts, so that an earlier error can still set
+    # the HTTP status.
     response = Response(prime(body), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
     return with_engine_headers(response, progress.engine, progress.fallback)
 
 
 def _delta_events(progress: Progress, environ: dict[str, Any]) -> Iterator[bytes]:
-    """The stream's events; a failure after the first one is an event too."""
+    """Yield the server-sent events of a transcription.
+
+    An error before the first event is raised; a later one is sent as an event.
+    """
     begun = False
     try:
         for segment in progress:

@@ -1,4 +1,4 @@
-"""The project's own dialect. Knows HTTP and nothing else."""
+"""Routes of the native API: ``/transcribe`` and ``/v1/models``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FALLBACK_DESCRIPTION = (
 
 
 def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
-    """``/transcribe`` and the models."""
+    """Return the blueprint of ``/transcribe`` and ``/v1/models``."""
     routes = Blueprint("transcription", __name__)
 
     @routes.post("/transcribe")
@@ -71,7 +71,7 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
 
 
 def with_facts(answer: Response, transcript: Transcript) -> Response:
-    """Add the headers that tell of the engine and of damage."""
+    """Add the headers for the engine, the audio duration and a truncated recording."""
     with_engine_headers(answer, transcript.engine, transcript.fallback)
     answer.headers["X-Audio-Duration"] = f"{transcript.duration:.3f}"
     if transcript.truncated:
@@ -80,7 +80,7 @@ def with_facts(answer: Response, transcript: Transcript) -> Response:
 
 
 def with_engine_headers(answer: Response, engine: str, fallback: str | None) -> Response:
-    """Add the headers that name the engine, and those it stands in for."""
+    """Add ``X-Engine``, and ``X-Fallback`` where preferred engines were skipped."""
     answer.headers["X-Engine"] = engine
     if fallback is not None:
         answer.headers[HEADER] = fallback

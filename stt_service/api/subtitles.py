@@ -1,4 +1,4 @@
-"""SubRip and WebVTT from segments."""
+"""Format transcript segments as SubRip and WebVTT subtitles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.wire.transcription import Segment
 
 
 def stamp(seconds: float, separator: str) -> str:
-    """``HH:MM:SS`` and milliseconds behind ``separator``."""
+    """Format a time as ``HH:MM:SS``, ``separator`` and milliseconds."""
     millis = max(0, round(seconds * 1000))
     hours, rest = divmod(millis, 3_600_000)
     minutes, rest = divmod(rest, 60_000)
@@ -17,7 +17,7 @@ def stamp(seconds: float, separator: str) -> str:
 
 
 def srt(segments: Iterable[Segment]) -> str:
-    """SubRip: numbered cues, comma before the milliseconds."""
+    """Format segments as SubRip: numbered cues with a comma before the milliseconds."""
     cues = [
         f"{number}\n{stamp(s.start, ',')} --> {stamp(s.end, ',')}\n{_cue_text(s)}\n"
         for number, s in enumerate(segments, 1)
@@ -26,7 +26,7 @@ def srt(segments: Iterable[Segment]) -> str:
 
 
 def vtt(segments: Iterable[Segment]) -> str:
-    """WebVTT (W3C): a header, then cues with a point before the milliseconds."""
+    """Format segments as WebVTT (W3C): a header, then cues with a point before the milliseconds."""
     cues = [
         f"{stamp(s.start, '.')} --> {stamp(s.end, '.')}\n{_escaped(_cue_text(s))}\n"
         for s in segments

@@ -1,4 +1,4 @@
-"""Where a request's recording is: a multipart field, or the body itself."""
+"""Read the uploaded recording from a multipart field or from the request body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.core.metrics import UPLOAD_BYTES
 from shared.wire.transcription import TranscribeRequest
 
 FIELDS = ("audio_file", "file", "audio")
-"""Names of the multipart field, in the order they are looked for."""
+"""Accepted names of the multipart field, in order of precedence."""
 _COPY = 1 << 16
 
 
@@ -67,10 +67,10 @@ def _field() -> FileStorage | None:
 
 
 def declared_format(fields: TranscribeRequest | None = None) -> RawFormat | None:
-    """The format of a headerless recording, told by form fields or by the content type.
+    """Return the format of a headerless recording from the form fields or the content type.
 
     Raises:
-        InvalidRequest: half of it is missing.
+        InvalidRequest: the format is incomplete.
     """
     if fields is not None and fields.encoding is not None:
         if fields.sample_rate is None:

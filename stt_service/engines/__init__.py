@@ -1,4 +1,4 @@
-"""The recognisers there are, and what each needs."""
+"""Registry of the speech recognition engines and the packages that they require."""
 
 from shared.engines.registry import EngineEntry, EngineRegistry
 

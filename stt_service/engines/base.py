@@ -1,4 +1,4 @@
-"""What every recogniser is to the service: segments out of blocks of audio, lazily."""
+"""Base classes of the speech recognition engines."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from shared.engines.registry import EngineSpec
 from shared.wire.transcription import Segment
 
 SAMPLE_RATE = 16_000
-"""Hz; the rate of all audio that engines take."""
+"""Sample rate of all engine input, Hz."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to transcribe.
+    """Options of a transcription.
 
     Attributes:
-        language: tag to take for granted; detected where None.
-        task: ``translate`` gives English text.
+        language: language tag of the recording; None detects it.
+        task: ``transcribe``, or ``translate`` for English text.
         prompt: names and spellings to prefer.
-        temperature: of sampling; None lets the engine choose and retry.
-        word_times: give each segment its words.
-        segment_times: give segments as fine as the engine can; else one a passage will do.
+        temperature: sampling temperature; None lets the engine choose one and retry with others.
+        word_times: return the words of each segment with their times.
+        segment_times: return segments as fine as the engine can; else one per passage is enough.
     """
 
     language: str | None = None
@@ -39,10 +39,10 @@ class Options:
 
 @dataclass(slots=True)
 class Recognition:
-    """A transcription being made: iterate over its segments; close it to stop the work.
+    """A transcription in progress, which yields its segments and stops when it is closed.
 
-    ``language`` and ``language_probability`` are known once the first segment was taken, and stay
-    None where nothing was said.
+    ``language`` and ``language_probability`` are set once the first segment was taken. They stay
+    None where the recording has no speech.
     """
 
     segments: Iterator[Segment]
@@ -54,14 +54,14 @@ class Recognition:
         return self.segments
 
     def close(self) -> None:
-        """Stop between two segments; safe to call twice."""
+        """Stop after the current segment; safe to call twice."""
         close = getattr(self.segments, "close", None)
         if close is not None:
             close()
 
 
 class Session(ABC):
-    """One utterance fed piece by piece."""
+    """A recognition session for one utterance that arrives in chunks."""
 
     @abstractmethod
     def feed(self, samples: Float32) -> None:
@@ -69,20 +69,20 @@ class Session(ABC):
 
     @abstractmethod
     def finish(self) -> Recognition:
-        """The transcription of everything fed; the session takes no more."""
+        """Transcribe everything fed so far and end the session."""
 
     @abstractmethod
     def close(self) -> None:
-        """Throw the session away."""
+        """Discard the session and its audio."""
 
 
 class SttEngine(ABC):
-    """A recogniser. Weights live here; the state of an utterance lives in a session.
+    """A speech recognition engine, which holds the weights; a session holds an utterance's state.
 
     Attributes:
         spec: declared capabilities.
-        device: where the model runs: ``cpu``, ``cuda:0``; known after :meth:`load`.
-        knows_words: False for a stand-in without a model, whose text is not what was said.
+        device: where the model runs (``cpu``, ``cuda:0``); known after :meth:`load`.
+        knows_words: False for a test engine without a model, whose text is not what was spoken.
     """
 
     spec: EngineSpec
@@ -107,23 +107,24 @@ class SttEngine(ABC):
 
     @abstractmethod
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
-        """Transcribe audio that arrives in blocks, in memory that its length does not change.
+        """Transcribe audio blocks in memory that does not grow with the length of the audio.
 
         Args:
             blocks: float32 at 16 kHz mono, any lengths; consumed while segments are taken.
-            options: how.
+            options: options of the transcription.
 
         Raises:
-            InvalidRequest: a language the engine does not know (also while iterating).
+            InvalidRequest: the engine does not know the language (also while iterating).
             EngineFailure: the model failed (while iterating).
         """
 
     def _require_known(self, language: str | None) -> None:
-        """Refuse a language that the engine does not declare; None is any, and so is each where it
-        declares none.
+        """Check that the engine supports a language.
+
+        None is always accepted, and so is every language where the engine declares none.
 
         Raises:
-            InvalidRequest: with those there are.
+            InvalidRequest: the language is not supported; the details list those that are.
         """
         if language and self.spec.languages and language not in self.spec.languages:
             raise InvalidRequest(
@@ -133,16 +134,19 @@ class SttEngine(ABC):
             )
 
     def _only_language(self) -> str | None:
-        """Of a model that has one, which need not or cannot say what it hears."""
+        """Return the language of a monolingual model, else None.
+
+        Such a model need not, or cannot, detect the language.
+        """
         return next(iter(self.spec.languages)) if len(self.spec.languages) == 1 else None
 
     def open_session(self, options: Options) -> Session:
-        """A session for incremental audio; this one keeps the audio until :meth:`finish`."""
+        """Open a session for incremental audio; this one buffers the audio until ``finish``."""
         return _BufferingSession(self, options)
 
 
 class _BufferingSession(Session):
-    """For engines that cannot recognise incrementally, so that callers need not know."""
+    """A session that buffers the audio, for engines without incremental recognition."""
 
     def __init__(self, engine: SttEngine, options: Options) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""A recogniser without a model, for tests: says how much it heard."""
+"""Fake recognition engine for tests, which reports the duration of loud audio."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngin
 
 
 def build(settings: Any) -> FakeStt:
-    """The engine; ``settings`` are not needed."""
+    """Return the engine; ``settings`` is not used."""
     return FakeStt()
 
 
 class FakeStt(SttEngine):
-    """One segment per loud block, ``heard 1.50 s``; silence gives none.
+    """A fake engine that returns one segment ``heard 1.50 s`` per loud block, and none for silence.
 
     Args:
-        fail_after: segments after which it fails, to test faults in mid-stream.
+        fail_after: number of segments after which it fails, to test errors in mid-stream.
     """
 
     spec = EngineSpec(
@@ -43,16 +43,16 @@ class FakeStt(SttEngine):
         self.closed_early = 0
 
     def load(self) -> None:
-        """Nothing to load."""
+        """Do nothing."""
 
     def warm_up(self) -> None:
-        """Nothing to warm."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing."""
 
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
-        """See the class."""
+        """Return one segment per loud block."""
         self._require_known(options.language)
         made = Recognition(iter(()))
         made.segments = self._segments(blocks, options, made)

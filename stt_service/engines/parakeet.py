@@ -1,7 +1,7 @@
 """NVIDIA Parakeet, or any other NeMo recogniser with a TDT, RNNT or CTC head.
 
-Passages of speech (:mod:`stt_service.engines.windows`) of all requests go through the model in
-batches. NeMo's ``transcribe()`` may be called from one thread only, which is the batcher's.
+Speech passages (:mod:`stt_service.engines.windows`) of all requests are batched through the model.
+NeMo's ``transcribe()`` may be called from one thread only: the batcher's.
 """
 
 from __future__ import annotations
@@ -39,23 +39,28 @@ _EUROPEAN = frozenset({
     "pl", "pt", "ro", "sk", "sl", "es", "sv", "ru", "uk",
 })
 # fmt: on
-"""Languages of parakeet-tdt-0.6b-v3, by its model card; the model hears which by itself."""
+"""Languages of parakeet-tdt-0.6b-v3, by its model card; the model detects them itself."""
 _SHORTEST = SAMPLE_RATE // 10
-"""Samples; shorter passages are padded, since the encoder's subsampling would leave no frame."""
+"""Minimum passage length in samples.
+
+Shorter passages are padded, since the encoder's subsampling would leave no frame.
+"""
 _AHEAD = 4
-"""Passages of one recording that are in the queue at once, so that a long one fills batches too."""
+"""Passages of one recording that are queued at once, so that a long recording fills batches too."""
 _WARM_UP_S = 2.0
 _LEAST_PROBABILITY = 1e-6
 _FULL_ATTENTION = Lengths(buffer_s=60.0, passage_s=55.0)
 _LOCAL_ATTENTION = Lengths(buffer_s=600.0, passage_s=590.0)
 _LOCAL_CONTEXT = [128, 128]
-"""Frames of 80 ms to each side, as NVIDIA's cards of the FastConformer models give it for long
-audio."""
+"""Attention context to each side in frames of 80 ms.
+
+The value is from NVIDIA's model cards of the FastConformer models for long audio.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the model says of one passage; times in seconds from its start."""
+    """The model's result for one passage; times in seconds from its start."""
 
     text: str
     words: tuple[Word, ...]
@@ -65,12 +70,12 @@ class _Heard:
 
 
 def build(settings: SttSettings) -> ParakeetEngine:
-    """The engine of ``PARAKEET_MODEL``."""
+    """Return the engine for ``PARAKEET_MODEL``."""
     return ParakeetEngine(settings)
 
 
 class ParakeetEngine(SttEngine):
-    """See the module."""
+    """A NeMo recognition engine with dynamic batching."""
 
     def __init__(self, settings: SttSettings) -> None:
         self._settings = settings
@@ -87,16 +92,16 @@ class ParakeetEngine(SttEngine):
             commercial_use=commercial_use,
             languages=frozenset(settings.parakeet_languages) or _languages_of(name),
             parameters=frozenset({"language", "timestamps"}),
-            # Admission lets two batches' worth in: one runs while the next one fills.
+            # Admission lets two batches in: one runs while the next one fills.
             max_concurrency=2 * settings.batch_items,
             sample_rate=SAMPLE_RATE,
         )
 
     def load(self) -> None:
-        """Load the archive onto ``STT_DEVICE``.
+        """Load the model archive onto ``STT_DEVICE``.
 
         Raises:
-            NotReady: the device or the archive is not there.
+            NotReady: the device or the archive is not available.
         """
         self.device = resolve_torch_device(self._settings.stt_device)
         from nemo.collections.asr.models import ASRModel
@@ -125,9 +130,11 @@ class ParakeetEngine(SttEngine):
         )
 
     def warm_up(self) -> None:
-        """Recognise faint noise, times included: two seconds, and on a GPU the largest batch there
-        may be, since the decoder records its CUDA graph anew for each that is larger than any
-        before, which keeps all callers waiting."""
+        """Recognise faint noise with timestamps: two seconds, and on a GPU the largest batch.
+
+        The decoder records its CUDA graph again for each batch that is larger than any before it,
+        which blocks all callers.
+        """
         source = np.random.default_rng(0)
         lengths = [_WARM_UP_S]
         if self.device != "cpu":
@@ -145,14 +152,17 @@ class ParakeetEngine(SttEngine):
                 log.warning("the largest batch does not fit; it will be run in parts")
 
     def close(self) -> None:
-        """Stop the batches and free the model."""
+        """Stop the batcher and free the model."""
         if self._batcher is not None:
             self._batcher.close()
         self._batcher = self._model = self._detect = None
 
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
-        """See :class:`SttEngine`; the language is the model's own business, so that one that it
-        does not know is refused and one that it does know changes nothing."""
+        """Transcribe audio blocks; see :class:`SttEngine`.
+
+        The model detects the language itself: an unsupported ``language`` is refused and a
+        supported one has no effect.
+        """
         self._require_known(options.language)
         if options.task == "translate":
             raise InvalidRequest(f"{self.spec.model} transcribes and does not translate")
@@ -181,11 +191,14 @@ class ParakeetEngine(SttEngine):
                 yield segment
 
     def _language(self, options: Options) -> str | None:
-        """What is known of the language: the model does not say which of several it heard."""
+        """Return the language as far as it is known.
+
+        The model does not report which of several languages it detected.
+        """
         return self._only_language() or options.language
 
     def _heard(self, found: Iterator[Passage]) -> Iterator[tuple[Passage, _Heard]]:
-        """Passages with what was heard in them, in order; a few are under way at once."""
+        """Yield passages with their results in order, a few of them processed concurrently."""
         caller = object()
         context = contextvars.copy_context()
         pending: deque[tuple[Passage, Future[_Heard]]] = deque()
@@ -202,7 +215,7 @@ class ParakeetEngine(SttEngine):
                 first, done = pending.popleft()
                 yield first, done.result()
         finally:
-            # What waits in the pool is dropped; what is in the queue comes out of it soon.
+            # Tasks waiting in the pool are cancelled; those in the batcher's queue end soon.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _hear(self, samples: Float32, *, caller: object) -> _Heard:
@@ -211,10 +224,10 @@ class ParakeetEngine(SttEngine):
         return self._batcher.submit(samples, length=len(samples), caller=caller)
 
     def _run(self, batch: list[Float32]) -> list[_Heard]:
-        """What the model hears in each.
+        """Run the model on a batch and return one result per item.
 
         Raises:
-            OutOfMemory: the device is full.
+            OutOfMemory: the batch does not fit in the device's memory.
         """
         import torch
 
@@ -230,15 +243,18 @@ class ParakeetEngine(SttEngine):
                 )
         except Exception:
             if self.device != "cpu":
-                # The decoder may have been recording its CUDA graph anew when it failed, and would
-                # replay a half of it from now on.
+                # The decoder may have failed while it recorded its CUDA graph, and would replay an
+                # incomplete graph from now on.
                 self._model.maybe_enable_cuda_graphs(force_reinit=True)
             raise
         return [_heard(hypothesis) for hypothesis in found]
 
 
 def _languages_of(name: str) -> frozenset[str]:
-    """What NVIDIA's names tell: ``stt_es_…``, ``parakeet-…-ja``, ``…-v3``; empty where nothing."""
+    """Derive the languages from NVIDIA's model names, as ``stt_es_…``, ``parakeet-…-ja``, ``…-v3``.
+
+    Empty where the name has none.
+    """
     if found := re.match(r"stt_([a-z]{2})_", name):
         return frozenset(found.groups())
     if not name.startswith("parakeet"):
@@ -250,7 +266,7 @@ def _languages_of(name: str) -> frozenset[str]:
 
 
 def _with_confidence(model: Any) -> None:
-    """Let the decoder keep the probability of each word (its least likely token's)."""
+    """Configure the decoder to keep each word's probability (its least likely token's)."""
     from omegaconf import open_dict
 
     decoding = copy.deepcopy(model.cfg.decoding)
@@ -267,7 +283,7 @@ def _with_confidence(model: Any) -> None:
 
 
 def _heard(hypothesis: Any) -> _Heard:
-    """NeMo's hypothesis as ours; its numbers are tensors and NumPy scalars."""
+    """Convert NeMo's hypothesis, whose numbers are tensors and NumPy scalars."""
     times = hypothesis.timestamp or {}
     confidence = hypothesis.word_confidence or []
     found = times.get("word", [])
@@ -286,14 +302,14 @@ def _heard(hypothesis: Any) -> _Heard:
         for entry in times.get("segment", [])
     )
     tokens = tuple(int(token) for token in hypothesis.y_sequence)
-    # Not from the hypothesis' score: NeMo sums unnormalised numbers into it on a GPU.
+    # The hypothesis' score is not used: on a GPU NeMo sums unnormalised values into it.
     sure = [max(float(value), _LEAST_PROBABILITY) for value in hypothesis.token_confidence or []]
     logprob = float(np.log(sure).mean()) if sure else 0.0
     return _Heard(hypothesis.text.strip(), words, sentences, tokens, logprob)
 
 
 def _placed(passage: Passage, heard: _Heard, options: Options) -> list[Segment]:
-    """The passage as segments, with times in the recording instead of the passage."""
+    """Convert a passage's result to segments with times from the start of the recording."""
     end_s = len(passage.samples) / SAMPLE_RATE
 
     def place(seconds: float) -> float:

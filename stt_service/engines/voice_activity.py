@@ -1,4 +1,4 @@
-"""Speech regions by Silero VAD v6, the ONNX model that faster-whisper ships."""
+"""Silero VAD v6 (the ONNX model in faster-whisper): find speech regions in 16 kHz audio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stt_service.engines.base import SAMPLE_RATE
 from stt_service.engines.windows import Region
 
 _FRAME = 512
-"""Samples (32 ms) the model judges at once."""
+"""Samples (32 ms) per model frame."""
 THRESHOLD = 0.5
 """Probability from which a frame is speech; the model authors' default."""
 RELEASE = 0.35
@@ -19,14 +19,14 @@ RELEASE = 0.35
 _MIN_SPEECH_S = 0.1
 _MIN_PAUSE_S = 0.4
 _PAD_S = 0.3
-"""Kept around each region: onsets such as f and s are quiet, and words end late."""
+"""Padding around each region: onsets such as f and s are quiet, and words end late."""
 _FULL_SCALE = 0.7
 _MAX_GAIN = 100.0
-"""40 dB: speech recorded at -55 dBFS is still brought to a usual level."""
+"""Gain limit, 40 dB: speech recorded at -55 dBFS still reaches a usual level."""
 
 
 def level(samples: Float32) -> Float32:
-    """The same audio without its constant offset, its peak brought to a usual level."""
+    """Remove the DC offset and scale the audio to the usual peak, with at most 40 dB of gain."""
     centred = samples - samples.mean()
     peak = float(np.abs(centred).max())
     gain = min(_MAX_GAIN, _FULL_SCALE / peak) if peak > 0 else 1.0
@@ -34,7 +34,7 @@ def level(samples: Float32) -> Float32:
 
 
 class SpeechDetector:
-    """Finds speech; safe to call from several threads (ONNX Runtime sessions are)."""
+    """A speech detector; safe to call from several threads (ONNX Runtime sessions are)."""
 
     def __init__(self) -> None:
         from faster_whisper.vad import get_vad_model
@@ -42,21 +42,21 @@ class SpeechDetector:
         self._model: Any = get_vad_model()
 
     def __call__(self, samples: Float32) -> list[Region]:
-        """Regions of speech in 16 kHz mono audio, sample indices."""
+        """Return the speech regions of 16 kHz mono audio as sample indices."""
         if not len(samples):
             return []
         levelled = level(samples)
-        # A copy: the model's wrapper writes into what it is given.
+        # A copy, because the model's wrapper modifies its input.
         padded = np.pad(levelled, (0, -len(levelled) % _FRAME + _FRAME))
         return regions_of(self._model(padded).ravel(), len(samples))
 
 
 def regions_of(probabilities: Float32, length: int) -> list[Region]:
-    """Regions of frames that are speech, with hysteresis, joined over short pauses and padded.
+    """Convert frame probabilities to speech regions with hysteresis, joined over pauses and padded.
 
     Args:
-        probabilities: of each 32 ms frame.
-        length: samples of the audio; no region reaches beyond it.
+        probabilities: speech probability of each 32 ms frame.
+        length: samples of the audio; no region extends beyond it.
     """
     found: list[Region] = []
     start: int | None = None

@@ -1,9 +1,9 @@
-"""Whisper through faster-whisper: a speech gate, a fast path for short passages, a careful one.
+"""Whisper through faster-whisper, with voice activity detection, a fast path and a full path.
 
-Every recording goes through the speech detector first; only passages with speech reach the model,
-so that silence, noise and music give no text. A passage is tried on the fast path
-(:mod:`stt_service.engines.whisper_fast`) unless times are wanted, and again on the full one when
-the result looks wrong. On a GPU the passages of a long recording go through in batches
+The speech detector runs first and only passages with speech reach the model, so that silence, noise
+and music give no text. Without timestamps a passage is decoded on the fast path
+(:mod:`stt_service.engines.whisper_fast`), and again on the full path when the result looks wrong.
+On a GPU the passages of a long recording are decoded in batches
 (:mod:`stt_service.engines.whisper_batched`).
 """
 
@@ -38,30 +38,41 @@ log = logging.getLogger(__name__)
 
 BEAM = 5
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Whisper's own fallback ladder (Radford et al. 2022, section 4.5)."""
+"""Whisper's temperature fallback (Radford et al. 2022, section 4.5)."""
 MAX_COMPRESSION = 2.4
 MIN_LOGPROB = -1.0
-"""Both from the same section: what compresses better, or is less likely, is a failed decoding."""
+"""Failure thresholds of Whisper's decoding, from the same section.
+
+A higher compression ratio or a lower mean log probability means that decoding failed.
+"""
 NO_SPEECH = 0.6
 _SURE_LOGPROB = -0.6
-"""A passage that the model itself takes for no speech must be likelier than this to be kept: the
-gate has let it through, so one of the two errs."""
+"""Minimum mean log probability of a passage that the model classifies as no speech.
+
+The speech detector has classified it as speech, so one of the two is wrong.
+"""
 _MISSED_S = 1.5
-"""A passage ends in speech, give or take the detector's padding and Whisper's own times."""
+"""Tolerance for the end of the text before the end of a passage, which ends in speech.
+
+It covers the detector's padding and the inaccuracy of Whisper's timestamps.
+"""
 _LOOP_SETTINGS = {"repetition_penalty": 1.15, "no_repeat_ngram_size": 3}
-"""For the one retry of a passage that repeats itself."""
+"""Decoding options for the one retry of a passage that repeats itself."""
 _DETECT_S = 30
 SURE_LANGUAGE = 0.8
-"""Below this the language is judged again on Whisper's full window, which it was trained on."""
+"""Minimum probability of a language detected in a short window.
+
+Below it the language is detected again on Whisper's full window, on which the model was trained.
+"""
 
 
 def build(settings: SttSettings) -> WhisperEngine:
-    """The engine of ``WHISPER_MODEL`` on ``WHISPER_DEVICE``."""
+    """Return the engine for ``WHISPER_MODEL`` on ``WHISPER_DEVICE``."""
     return WhisperEngine(settings)
 
 
 class WhisperEngine(SttEngine):
-    """faster-whisper; one decoding at a time with all the threads it was given."""
+    """A faster-whisper engine that decodes one request at a time with all its threads."""
 
     def __init__(self, settings: SttSettings) -> None:
         self._settings = settings
@@ -83,11 +94,11 @@ class WhisperEngine(SttEngine):
         )
 
     def load(self) -> None:
-        """Load the weights: a folder, or what was prepared of a name; touches no network.
+        """Load the weights from a folder or from a model prepared by name, without network access.
 
         Raises:
-            NotReady: the weights are missing, or the device is not there.
-            UnknownModel: ``WHISPER_MODEL`` is neither.
+            NotReady: the weights are missing, or the device is not available.
+            UnknownModel: ``WHISPER_MODEL`` is neither a folder nor a known name.
         """
         from faster_whisper import WhisperModel
 
@@ -115,8 +126,10 @@ class WhisperEngine(SttEngine):
         self.spec = self._with_languages()
 
     def warm_up(self) -> None:
-        """Decode one second of faint noise on all paths: a few tokens, without the retries that a
-        noise always calls for."""
+        """Decode one second of faint noise on all paths.
+
+        Only a few tokens are decoded, without the retries that noise would always cause.
+        """
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
         fast = self._require_fast()
         with self._faults():
@@ -130,7 +143,7 @@ class WhisperEngine(SttEngine):
         self._model = self._fast = self._batched = self._detect = None
 
     def transcribe(self, blocks: Iterable[Float32], options: Options) -> Recognition:
-        """See :class:`SttEngine`."""
+        """Transcribe audio blocks; see :class:`SttEngine`."""
         self._require_known(options.language)
         made = Recognition(iter(()))
         made.segments = self._segments(blocks, options, made)
@@ -200,11 +213,11 @@ class WhisperEngine(SttEngine):
                 yield from self._passage(passage, samples, None, language, options)
 
     def _faults(self) -> AbstractContextManager[None]:
-        """What the library raises in the block, as the mesh's errors."""
+        """Return a context that converts the library's exceptions to mesh errors."""
         return as_mesh_errors("whisper", self.device, "this recording")
 
     def _encode_fast(self, samples: Float32, options: Options) -> Any:
-        """The short encoding where the fast path may be taken, else None."""
+        """Encode a passage in a short window where the fast path applies, else return None."""
         fast = self._require_fast()
         timed = options.word_times or options.segment_times
         return fast.encode(samples) if not timed and fast.takes(samples) else None
@@ -256,7 +269,7 @@ class WhisperEngine(SttEngine):
         return [as_segment(found) for found in made]
 
     def _placed(self, passage: Passage, segments: list[Segment]) -> list[Segment]:
-        """Segments that are speech, with times in the recording instead of the passage."""
+        """Drop segments without speech and shift times to the start of the recording."""
         end_s = len(passage.samples) / SAMPLE_RATE
         kept = []
         for segment in segments:
@@ -274,10 +287,10 @@ class WhisperEngine(SttEngine):
 
 
 def _device(settings: SttSettings) -> str:
-    """Where CTranslate2 will run.
+    """Return the device for CTranslate2.
 
     Raises:
-        NotReady: a GPU is asked for and is not usable.
+        NotReady: a requested GPU is not usable.
     """
     import ctranslate2
 
@@ -290,12 +303,14 @@ def _failed(segment: Segment) -> bool:
 
 
 def _ends_early(segments: list[Segment], seconds: float) -> bool:
-    """Whether speech at the end of a passage was left out: a batch decodes each passage once, and
-    the model may end at a timestamp in the middle of it."""
+    """Check whether the text ends before the speech of a passage does.
+
+    A batch decodes each passage once, and the model may stop at a timestamp in the middle of it.
+    """
     return max(segment.end for segment in segments) < seconds - _MISSED_S
 
 
 def _repetition(segments: list[Segment]) -> float:
-    """How well the whole text compresses; repetition compresses best."""
+    """Return the compression ratio of the whole text, which is high for repeated text."""
     text = "".join(segment.text for segment in segments).encode()
     return len(text) / len(zlib.compress(text)) if text else 0.0

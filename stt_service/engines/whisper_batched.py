@@ -1,4 +1,4 @@
-"""Several passages of a recording through Whisper at once, where a GPU makes that cheap."""
+"""Batched Whisper decoding of several passages of a recording, for GPUs."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from stt_service.engines.windows import Passage
 log = logging.getLogger(__name__)
 
 _FRAMES_PER_SECOND = 100
-"""Of Whisper's spectrogram, in which faster-whisper counts ``seek``."""
+"""Frame rate of Whisper's spectrogram, the unit of faster-whisper's ``seek``."""
 _ROUNDING_FRAMES = 1
 
 
 class BatchedPath:
     """faster-whisper's ``BatchedInferencePipeline`` over passages that are already cut.
 
-    It decodes at temperature 0 only and has no retry: the caller checks the results.
+    It decodes at temperature 0 unless the request sets one and has no retry, so the caller must
+    check the results.
 
     Args:
         model: a ``faster_whisper.WhisperModel``.
         beam: beam size.
-        size: passages at once.
-        device: where it runs.
+        size: passages per batch.
+        device: where the model runs.
     """
 
     def __init__(self, model: Any, beam: int, size: int, device: str) -> None:
@@ -48,15 +49,17 @@ class BatchedPath:
     def decode(
         self, passages: Sequence[Float32], language: str, options: Options
     ) -> list[list[Segment]]:
-        """The segments of each passage, times in seconds from its start.
+        """Decode passages and return the segments of each, with times in seconds from its start.
+
+        A batch that does not fit in the device's memory is split into halves.
 
         Args:
             passages: 16 kHz mono, at most 30 s each.
-            language: of all of them.
-            options: as the caller gave them.
+            language: language tag of all passages.
+            options: options of the request.
 
         Raises:
-            OutOfMemory: not even one of them fits on the device; several are tried in halves.
+            OutOfMemory: a single passage does not fit in the device's memory.
         """
         try:
             with out_of_memory_as_error(self._device):
@@ -86,13 +89,13 @@ class BatchedPath:
             initial_prompt=options.prompt,
             without_timestamps=not (options.segment_times or options.word_times),
             word_timestamps=options.word_times,
-            # The passages are speech already, and must not be cut again.
+            # The passages are speech regions already and must not be cut again.
             vad_filter=False,
             clip_timestamps=clips,
             batch_size=self.size,
         )
         made: list[list[Segment]] = [[] for _ in passages]
-        # Its own times may run beyond the end of a clip; the frame it began at is the clip's.
+        # A segment's times may exceed the end of its clip, but its start frame is the clip's.
         begins = [int(edge * _FRAMES_PER_SECOND) for edge in edges[:-1]]
         for heard in found:
             index = bisect_right(begins, heard.seek + _ROUNDING_FRAMES) - 1
@@ -103,7 +106,7 @@ class BatchedPath:
 
 
 def grouped(source: Iterator[Passage], size: int) -> Iterator[list[Passage]]:
-    """Passages in groups: the first alone, so that text comes early, then ``size`` at a time."""
+    """Group passages: the first alone, so that text comes early, then ``size`` at a time."""
     group: list[Passage] = []
     most = 1
     for passage in source:

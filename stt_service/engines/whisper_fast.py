@@ -1,8 +1,8 @@
-"""Short passages on a short encoder window.
+"""Whisper decoding of short passages in a shortened encoder window.
 
-Whisper pads every passage to 30 s, and encoding that costs most of the time of a short one. The
-encoder takes shorter input as well (its positions are simply fewer); the model was not trained on
-it, so results are checked by :func:`looks_wrong` and decoded again in full when they fail.
+Whisper pads every passage to 30 s, and encoding the padding takes most of the time of a short one.
+The encoder accepts shorter input (it uses fewer positions), but was not trained on it.
+:func:`looks_wrong` therefore checks each result, and a rejected one is decoded again in full.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options
 
 LONGEST_S = 20.0
-"""Longer passages gain too little from a shorter window."""
+"""Longest passage for the fast path; longer ones gain too little from a shorter window."""
 SHORTEST_WINDOW_S = 10.0
-"""Windows below this make the model repeat itself or stop early."""
+"""Shortest encoder window; below it the model repeats itself or stops early."""
 MARGIN_S = 1.0
 _FRAMES_PER_S = 100
 _MAX_TOKENS_PER_S = 15
-"""Fast speech has about 5 words, so 10 tokens, a second; more is a loop."""
+"""Token limit: fast speech has about 5 words (10 tokens) a second; more is a repetition loop."""
 _MIN_LOGPROB = -0.7
 _MAX_COMPRESSION = 2.0
 _MAX_NO_SPEECH = 0.5
@@ -31,7 +31,7 @@ _MIN_WORDS_PER_S = 0.4
 
 
 class FastPath:
-    """Greedy-free beam decoding of one short passage without timestamps."""
+    """Beam-search decoding of one short passage without timestamps."""
 
     def __init__(self, model: Any, beam: int) -> None:
         from faster_whisper.tokenizer import Tokenizer
@@ -43,20 +43,20 @@ class FastPath:
         self._suppressed: Any = get_suppressed_tokens
 
     def takes(self, samples: Float32) -> bool:
-        """Whether a passage is short enough."""
+        """Check whether a passage is short enough for the fast path."""
         return len(samples) <= LONGEST_S * SAMPLE_RATE
 
     def encode(self, samples: Float32) -> Any:
-        """The encoder's output for a passage, for :meth:`language` and :meth:`decode`."""
+        """Encode a passage for :meth:`language` and :meth:`decode`."""
         return self._model.encode(self._features(samples))
 
     def language(self, encoded: Any) -> tuple[str, float]:
-        """The likeliest language tag and its probability."""
+        """Return the most likely language tag and its probability."""
         token, probability = self._model.model.detect_language(encoded)[0][0]
         return token.strip("<|>"), float(probability)
 
     def decode(self, encoded: Any, seconds: float, language: str, options: Options) -> Segment:
-        """A passage of ``seconds`` as one segment that spans it."""
+        """Decode an encoded passage of ``seconds`` into one segment that spans it."""
         model = self._model
         tokenizer = self._tokenizer(
             model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=language
@@ -82,7 +82,7 @@ class FastPath:
             end=seconds,
             text=text,
             tokens=tokens,
-            # The score is the mean over tokens; Whisper's own measure counts the end token too.
+            # The score is the mean over the tokens; Whisper's own measure includes the end token.
             avg_logprob=float(found.scores[0]) * len(tokens) / (len(tokens) + 1),
             compression_ratio=len(raw) / len(zlib.compress(raw)) if raw else 0.0,
             no_speech_prob=float(found.no_speech_prob),
@@ -96,11 +96,11 @@ class FastPath:
 
 
 def looks_wrong(segment: Segment, seconds: float) -> bool:
-    """Whether a fast result should not be trusted.
+    """Check whether a fast-path result is unreliable.
 
     Args:
         segment: the result.
-        seconds: of the passage, all of it speech.
+        seconds: length of the passage, all of it speech.
     """
     words = len(segment.text.split())
     tokens_at_limit = len(segment.tokens) >= 12 + _MAX_TOKENS_PER_S * seconds

@@ -1,4 +1,4 @@
-"""faster-whisper's segments as the mesh's own."""
+"""Convert faster-whisper's segments to the mesh's segments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.wire.transcription import Segment, Word
 
 
 def as_segment(found: Any) -> Segment:
-    """faster-whisper's segment as ours; its times are NumPy scalars, which JSON refuses."""
+    """Convert a faster-whisper segment, whose times are NumPy scalars that JSON cannot encode."""
     words = None
     if found.words is not None:
         words = [

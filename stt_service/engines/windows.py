@@ -1,6 +1,6 @@
-"""Cuts a stream of audio into passages of speech that a recogniser takes at once.
+"""Cut a stream of audio into speech passages that fit a recogniser's window.
 
-Pure: the speech detector is passed in. Memory is bounded by one buffer whatever the length of the
+The speech detector is a parameter. Memory is limited to one buffer, whatever the length of the
 recording.
 """
 
@@ -17,23 +17,25 @@ from stt_service.engines.base import SAMPLE_RATE
 
 Region = tuple[int, int]
 Detector = Callable[[Float32], list[Region]]
-"""Regions of speech in the given audio, as sample indices, in order, not overlapping."""
+"""Returns the speech regions of the given audio as sample indices, in order, not overlapping."""
 
 EARLIEST_CUT = 0.4
-"""A buffer is cut at the widest pause after this share of it: passages stay long enough to be
-understood from their context."""
+"""Share of a buffer before which it is not cut.
+
+The cut is at the widest pause after it, so that passages keep enough context.
+"""
 SPLIT_GAP_S = 2.0
-"""Pauses longer than this separate passages: recognisers invent words in long silences."""
+"""Pauses longer than this separate passages, because recognisers hallucinate in long silences."""
 _QUIET_FRAME = 320
-"""Samples (20 ms) over which loudness is compared when speech must be cut without a pause."""
+"""Samples (20 ms) per frame when speech without a pause is cut at its quietest frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How much a recogniser takes.
+    """Window lengths of a recogniser.
 
     Attributes:
-        buffer_s: seconds looked at together.
+        buffer_s: seconds of audio that are searched for speech together.
         passage_s: longest passage, seconds, at most the buffer.
     """
 
@@ -42,12 +44,12 @@ class Lengths:
 
 
 WHISPER = Lengths()
-"""Its own window, and that less the margin that timestamps need at its end."""
+"""Whisper's window, and the window less the margin that timestamps need at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Audio with speech in it, and where it begins in the recording, seconds."""
+    """Audio that contains speech, and its start in the recording in seconds."""
 
     samples: Float32
     start_s: float
@@ -56,7 +58,7 @@ class Passage:
 def passages(
     blocks: Iterable[Float32], detect: Detector, lengths: Lengths = WHISPER
 ) -> Iterator[Passage]:
-    """The passages of speech of a recording, in order; none for a recording without speech."""
+    """Yield the speech passages of a recording in order; none where it has no speech."""
     held: list[Float32] = []
     count = 0
     offset = 0
@@ -80,7 +82,7 @@ def passages(
 
 
 def _cut(window: Float32, regions: list[Region]) -> int:
-    """Where to end this window: in its widest late pause, else at its quietest late moment."""
+    """Return where to cut a window: in its widest late pause, else at its quietest late frame."""
     earliest = int(EARLIEST_CUT * len(window))
     if not regions or regions[-1][1] <= earliest:
         return len(window)
@@ -105,7 +107,7 @@ def _before(regions: list[Region], cut: int) -> list[Region]:
 
 
 def _group(window: Float32, regions: list[Region], offset: int, longest: int) -> Iterator[Passage]:
-    """Join regions that belong together into passages of at most ``longest`` samples."""
+    """Join neighbouring regions into passages of at most ``longest`` samples."""
     gap = int(SPLIT_GAP_S * SAMPLE_RATE)
     current: Region | None = None
     for start, end in regions:

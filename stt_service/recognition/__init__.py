@@ -1,1 +1,1 @@
-"""From a recording to a transcript: choosing an engine, reading, falling back."""
+"""Speech recognition without HTTP: engine selection, transcription and fallback."""

@@ -1,4 +1,4 @@
-"""Language names and tags as callers write them → the tags that engines declare."""
+"""Convert language names and tags in requests to the tags that engines declare."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ _NAMES = {
     "czech": "cs",
     "hungarian": "hu",
 }
-"""Names that the OpenAI API's verbose answers use, and that people type."""
+"""Language names of the OpenAI API's verbose responses, and common spellings."""
 
 
 def tag_of(given: str | None) -> str | None:
-    """``en-US``, ``EN`` and ``english`` → ``en``; None, ``auto`` and ``und`` → None (detect)."""
+    """Return the language tag of a name or tag: ``en`` for ``en-US``, ``EN`` or ``english``.
+
+    None, ``auto``, ``und``, ``detect`` and the empty string give None (detect the language).
+    """
     if given is None:
         return None
     name = given.strip().lower().replace("_", "-")

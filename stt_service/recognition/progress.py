@@ -1,4 +1,4 @@
-"""One engine at work on one recording."""
+"""A transcription in progress on one engine."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from stt_service.engines.base import Options, Recognition, SttEngine
 
 
 class Progress:
-    """A transcription under way: its segments as they are made, then the facts about the whole.
+    """A transcription in progress that yields its segments and then the whole transcript.
 
-    The first segment is made at once. Close it always; closing early stops the engine and frees its
-    place.
+    The constructor computes the first segment. Always close it; closing early stops the engine and
+    releases its lease.
 
     Attributes:
-        engine: name of the engine at work.
-        fallback: the engines that were preferred to it, as ``X-Fallback`` names them; None where
-            there were none.
+        engine: name of the engine.
+        fallback: the skipped preferred engines in the format of ``X-Fallback``; None where there
+            were none.
 
     Raises:
-        MeshError: what making the first segment raised; reader and lease stay the caller's then.
+        MeshError: the first segment failed; the caller must then close the reader and the lease.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Progress:
 
     @property
     def warnings(self) -> list[str]:
-        """What keeps the transcript from being as asked; complete once iteration has ended."""
+        """Warnings about damage and ignored options; complete once iteration has ended."""
         damage = self._reader.damage
         cut = [f"the recording is cut or damaged: {damage}"] if damage else []
         return [*cut, *self._recognition.warnings]
 
     def transcript(self, *, segments: bool, words: bool) -> Transcript:
-        """The whole transcript; call it after the last segment."""
+        """Return the whole transcript; call it after the last segment."""
         found = self._recognition
         all_words = [word for segment in self._segments for word in segment.words or []]
         return Transcript(
@@ -75,7 +75,7 @@ class Progress:
         )
 
     def close(self) -> None:
-        """Stop, and give the engine to the next caller."""
+        """Stop the transcription and release the engine."""
         try:
             self._recognition.close()
             self._reader.close()

@@ -1,4 +1,4 @@
-"""Proof that a recogniser does its job: it reads a small recording as it reads a caller's."""
+"""Self-test of a recognition engine on a small built-in recording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 RECORDING = Path(__file__).with_name("data") / "self_test.webm"
 WORDS = ("he", "might", "even", "have", "been", "made", "amiable", "himself")
-"""What is said in :data:`RECORDING` (data/README.md)."""
+"""The words spoken in :data:`RECORDING` (data/README.md)."""
 _SECONDS, _TOLERANCE_S = 3.29, 0.2
 
 
@@ -22,13 +22,13 @@ def self_test(engine: SttEngine, min_words: float) -> None:
     """Recognise the built-in English recording with ``engine``, through the decoder of requests.
 
     Args:
-        engine: loaded.
-        min_words: share of the words that must be found by an engine that knows English, 0 to 1.
+        engine: a loaded engine.
+        min_words: share of the words that an English-capable engine must recognise, 0 to 1.
 
     Raises:
         MeshError: the recording cannot be decoded, or the engine fails.
-        EngineFailure: the decoder gives another length than the recording has, or fewer words than
-            ``min_words`` were found; the message has what was found.
+        EngineFailure: the decoded length is wrong, or fewer words than ``min_words`` were
+            recognised; the message has the recognised text.
     """
     languages = sorted(engine.spec.languages)
     english = not languages or any(tag.partition("-")[0] == "en" for tag in languages)

@@ -1,4 +1,4 @@
-"""The use case of speech recognition, without HTTP: recordings in, transcripts out."""
+"""Transcription service without HTTP: transcribe recordings and fall back between engines."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _BLOCK = 5 * SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording and how to transcribe it.
+    """A recording and the options of its transcription.
 
     Attributes:
         source: seekable file that stays open until the job is done.
-        options: for the engine; ``language`` as the caller wrote it.
-        model: engine or model the caller asked for; None or an alias leaves the choice.
+        options: engine options; ``language`` as given in the request.
+        model: engine or model named in the request; None or an alias allows any.
         declared: format of a recording without a header.
     """
 
@@ -47,16 +47,16 @@ class Job:
 
 
 class TranscriptionService:
-    """Recordings → transcripts, by the first engine that can and works.
+    """Transcribes recordings with the first suitable engine and falls back to the next on failure.
 
-    The engines are an order of preference: language, task and model of a request say which of them
-    can answer it. One that fails is replaced by the next, which reads the recording from its
-    beginning; once a segment was given out, a failure is an error.
+    The engines are in order of preference. The language, task and model of a request determine
+    which of them are suitable. The next engine reads the recording again from its beginning. Once a
+    segment was returned there is no fallback and a failure is raised.
 
     Args:
         host: the engines, loading or ready.
         built: engines by name as soon as they are built, ready or not.
-        max_audio_seconds: longest recording taken.
+        max_audio_seconds: longest recording accepted.
     """
 
     def __init__(
@@ -70,22 +70,22 @@ class TranscriptionService:
         self._max_seconds = max_audio_seconds
 
     def start(self, job: Job) -> Progress:
-        """Begin a transcription; its first segment is made, so that what fails early raises here.
+        """Start a transcription and compute its first segment, so that early errors raise here.
 
         Raises:
-            UnknownModel: no such model; lists those there are.
-            InvalidRequest: the language is not known, nothing here translates, or the recording is
+            UnknownModel: the model does not exist; the error lists the existing ones.
+            InvalidRequest: the language is unknown, no engine translates, or the recording is
                 empty.
-            UnsupportedMedia, TooLarge: the recording cannot be taken.
-            NotReady, Overloaded: no engine, or no place.
-            EngineFailure: every engine that could do this failed; the failure of the last one.
+            UnsupportedMedia, TooLarge: the recording cannot be accepted.
+            NotReady, Overloaded: no engine is ready, or the queue is full.
+            EngineFailure: every suitable engine failed; the failure of the last one.
         """
         progress, told = self._by_first_able(job, lambda e, options: self._begin(e, job, options))
         progress.fallback = told
         return progress
 
     def transcribe(self, job: Job) -> Transcript:
-        """The whole transcript, by one engine. Errors as :meth:`start`."""
+        """Transcribe a whole recording with one engine. Raises the errors of :meth:`start`."""
 
         def whole(engine: SttEngine, options: Options) -> Transcript:
             progress = self._begin(engine, job, options)
@@ -103,7 +103,10 @@ class TranscriptionService:
         return transcript
 
     def transcribe_channels(self, job: Job) -> list[Transcript]:
-        """One transcript per channel, in order, all by one engine. Errors as :meth:`start`."""
+        """Transcribe each channel with one engine and return the transcripts in channel order.
+
+        Raises the errors of :meth:`start`.
+        """
 
         @functools.cache
         def channels() -> NDArray[np.float32]:
@@ -125,7 +128,7 @@ class TranscriptionService:
         return made
 
     def models(self) -> list[Model]:
-        """The catalogue of this service's models."""
+        """Return the catalogue of this service's models."""
         return [
             Model(
                 id=engine.spec.model,
@@ -142,7 +145,11 @@ class TranscriptionService:
     def _by_first_able(
         self, job: Job, work: Callable[[SttEngine, Options], T]
     ) -> tuple[T, str | None]:
-        """What ``work`` makes with the first engine that does not fail, and ``X-Fallback``."""
+        """Run ``work`` on the suitable engines in order until one does not fail.
+
+        Returns:
+            The result of ``work``, and the value of ``X-Fallback`` or None.
+        """
         options = replace(job.options, language=tag_of(job.options.language))
         query = EngineQuery(
             options.language, options.task, self._chooser.engine_of_model(job.model)
@@ -156,12 +163,12 @@ class TranscriptionService:
                 return work(engine, options), skipped.answered_by(engine.spec.name)
             except falls_back as fault:
                 skipped.add(engine.spec.name, fault, following.spec.name)
-                # A stand-in that has no place is no reason to give up.
+                # A fallback engine whose queue is full is skipped as well.
                 engine, falls_back = following, (*FALLS_BACK, Overloaded)
         return work(engine, options), skipped.answered_by(engine.spec.name)
 
     def _begin(self, engine: SttEngine, job: Job, options: Options) -> Progress:
-        # The header is looked at before the queue: what is no audio need not wait for an answer.
+        # The header is read before queueing, so that invalid audio is rejected at once.
         reader = self._reader(job)
         try:
             lease = self._host.lease(engine)
