@@ -1,1 +1,1 @@
-"""voice_agent package of the voice mesh."""
+"""The voice agent service."""

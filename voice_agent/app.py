@@ -1,4 +1,4 @@
-"""Wiring of the voice agent: the only place that knows all its parts."""
+"""Application factory of the voice agent."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def create_app(
     settings: AgentSettings | None = None,
     builders: list[tuple[str, Callable[[], LlmEngine]]] | None = None,
 ) -> Flask:
-    """The service's WSGI application; its language models load in the background.
+    """Create the service's WSGI application and load its language models in the background.
 
     Args:
-        settings: read from the environment where not given.
+        settings: the settings; read from the environment where not given.
         builders: name and builder of each language model; those of the registry where not given.
 
     Raises:
@@ -49,7 +49,8 @@ def create_app(
     parts = Parts(stt, tts, host, options, settings.voice_name)
 
     def readiness() -> tuple[bool, dict[str, Any]]:
-        # Whether stt and tts answer is theirs to say: a turn reports it, and the gateway asks them.
+        # The state of stt and tts is not included: the gateway asks them itself, and a turn reports
+        # their errors.
         return host.is_ready(), {"engines": host.status()}
 
     app = build_app("voice_agent", settings, readiness=readiness)

@@ -1,4 +1,4 @@
-"""A model's pieces → clauses for the ear, the first one short."""
+"""Split the language model's streamed text into clauses for speech synthesis."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from voice_agent.speakable import SpeakableStream, speakable
 
 
 class ClauseStream:
-    """Feed pieces; each clause comes out, without markup, as soon as it is complete.
+    """A stream that returns each clause without markup as soon as it is complete.
+
+    The first clause is kept short, so that audio starts early.
 
     Args:
-        language: of the reply, a tag.
+        language: language tag of the reply.
     """
 
     def __init__(self, language: str) -> None:
@@ -19,11 +21,11 @@ class ClauseStream:
         self._splitter = IncrementalSplitter(language, first_max_chars=DEFAULT_FIRST_MAX_CHARS)
 
     def feed(self, piece: str) -> list[str]:
-        """The clauses that are complete now."""
+        """Add text and return the clauses that are now complete."""
         return self._said(self._splitter.feed(self._readable.feed(piece)))
 
     def flush(self) -> list[str]:
-        """The rest, at the end of the reply."""
+        """Return the remaining clauses at the end of the reply."""
         return self._said(self._splitter.feed(self._readable.flush()) + self._splitter.flush())
 
     def _said(self, clauses: list[str]) -> list[str]:

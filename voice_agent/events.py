@@ -1,4 +1,4 @@
-"""What happens in a turn, in the order in which it is told."""
+"""Events of a turn, in the order in which they are sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.engines.fallback import SkippedEngine
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The person's words; empty where nothing was said."""
+    """The transcript of the user's speech; empty where the recording has none."""
 
     text: str
     language: str | None
@@ -21,14 +21,14 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class ReplyText:
-    """A piece of the reply as the language model writes it."""
+    """A piece of the reply, streamed from the language model."""
 
     delta: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyWritten:
-    """The whole reply, and which model wrote it."""
+    """The complete reply and the name of the model that wrote it."""
 
     text: str
     engine: str
@@ -37,7 +37,7 @@ class ReplyWritten:
 
 @dataclass(frozen=True, slots=True)
 class AudioBegins:
-    """Speech follows in this format."""
+    """The start of the reply's audio, with its format."""
 
     format: AudioFormat
     engine: str
@@ -46,7 +46,7 @@ class AudioBegins:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A chunk of speech, mono int16; ``clause`` is its text, on the clause's last chunk only."""
+    """A chunk of audio, mono int16; ``clause`` is its text, set on the last chunk of a clause."""
 
     samples: Pcm16
     clause: str = ""
@@ -54,7 +54,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A stage failed; what came before it stands."""
+    """The error of a stage; earlier events stay valid."""
 
     stage: str
     error: MeshError
@@ -62,7 +62,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Nothing more comes. Times are seconds from the end of speech (the turn's start)."""
+    """The end of the turn, with the times of its stages.
+
+    Times are seconds from the end of speech (the turn's start).
+    """
 
     times: dict[str, float] = field(default_factory=dict)
 

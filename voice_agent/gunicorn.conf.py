@@ -1,4 +1,7 @@
-"""gunicorn -c voice_agent/gunicorn.conf.py 'voice_agent.app:create_app()'."""
+"""Gunicorn configuration of the voice agent.
+
+Usage: ``gunicorn -c voice_agent/gunicorn.conf.py 'voice_agent.app:create_app()'``.
+"""
 
 from shared.http.server.gunicorn_base import serve
 from voice_agent.settings import AgentSettings

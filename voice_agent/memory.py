@@ -1,8 +1,8 @@
-"""The memory of a conversation: a pure state machine of turns.
+"""A conversation's memory: a state machine of turns without I/O.
 
-Each turn has a generation number. Whatever belongs to an older generation than the current one is
-stale and changes nothing, so that a cancelled turn's late results cannot slip into the memory. Of
-a turn that was interrupted the model remembers what the person heard, not what it would have said.
+Each turn has a generation number. Results of an older generation are stale and ignored, so that
+late results of a cancelled turn do not enter the memory. Of an interrupted turn only the part that
+was played is remembered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from voice_agent.llm.fitting import BYTES_PER_TOKEN, size
 from voice_agent.llm.prompts import system_prompt
 
 _ROUNDING_S = 0.001
-"""A player says in whole milliseconds how much it played."""
+"""Rounding error of the playback time, which clients report in whole milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,12 @@ class _Turn:
 
 
 class Conversation:
-    """Turns, remembered within limits.
+    """A conversation's memory: past turns cut to a limit, and the current turn.
 
     Args:
-        memory_turns: past turns that are kept.
-        budget_tokens: for system prompt and turns together, estimated; the oldest turns go first.
+        memory_turns: number of past turns that are kept.
+        budget_tokens: estimated tokens for the system prompt and the turns; the oldest turns are
+            dropped first.
     """
 
     def __init__(self, memory_turns: int, budget_tokens: int) -> None:
@@ -51,11 +52,11 @@ class Conversation:
 
     @property
     def generation(self) -> int:
-        """Number of the current turn."""
+        """Generation number of the current turn."""
         return self._generation
 
     def begin(self, asked: str, language: str) -> int:
-        """A person said something: start a turn, ending the one before where it is not over."""
+        """Start a turn with the user's question and end the previous one; return its generation."""
         self._settle()
         self._generation += 1
         self._current = _Turn(self._generation, asked)
@@ -63,26 +64,26 @@ class Conversation:
         return self._generation
 
     def is_current(self, generation: int) -> bool:
-        """Whether results of that turn still count."""
+        """Check whether results of a generation are still valid."""
         return self._current is not None and generation == self._generation
 
     def heard(self, generation: int, text: str, seconds: float = 0.0) -> None:
-        """A clause of the reply reached the person.
+        """Add a clause of the reply that was sent to the user.
 
         Args:
-            generation: of the turn.
+            generation: generation of the turn.
             text: the clause.
-            seconds: of its speech; 0 where it was shown and not spoken.
+            seconds: length of its audio; 0 where it was shown and not spoken.
         """
         if self.is_current(generation) and self._current is not None:
             self._current.heard.append(_Clause(text, seconds))
 
     def played(self, seconds: float) -> None:
-        """Playing the latest reply was broken off after ``seconds``; the rest was not heard.
+        """Cut the latest reply to the ``seconds`` of it that were played.
 
-        Speech is sent faster than it is played, so only the one who plays it knows. A clause that
-        was broken off is kept in proportion, up to its last whole word; one that lacks less than
-        a millisecond was heard whole, since those who report the time round it.
+        Audio is sent faster than it is played, so only the client knows how much was played. A
+        partly played clause is kept in proportion, up to its last whole word. One that lacks less
+        than a millisecond counts as fully played, since clients round the time.
         """
         turn = self._current or (self._past[-1] if self._past else None)
         if turn is None or turn.generation != self._generation:
@@ -100,12 +101,12 @@ class Conversation:
             self._past.pop()
 
     def end(self, generation: int) -> None:
-        """The turn is over, completed or interrupted; what was heard goes into the memory."""
+        """End a turn, completed or interrupted, and keep it where part of the reply was sent."""
         if self.is_current(generation):
             self._settle()
 
     def messages(self) -> list[Message]:
-        """What the model is asked: instructions, the turns that fit, the question."""
+        """Return the model's messages: system prompt, the past turns that fit, the question."""
         system = Message("system", system_prompt(self._language))
         asked = [Message("user", self._current.asked)] if self._current is not None else []
         room = self._budget_bytes - size([system, *asked])
@@ -126,7 +127,7 @@ class Conversation:
 
 
 def _beginning(text: str, share: float) -> str:
-    """About ``share`` of the text, whole words where the script has spaces between them."""
+    """Return about ``share`` of the text, cut between words where the script separates them."""
     length = int(len(text) * share)
     part = text[:length]
     if " " in text and length < len(text) and not text[length].isspace():

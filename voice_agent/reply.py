@@ -1,9 +1,9 @@
-"""What runs in a turn once the person was heard: the model writes and its clauses are spoken.
+"""Generate and speak the reply of a turn.
 
-Two threads: one reads the language model and cuts its text into clauses, the other has them
-spoken. Both write events into one queue that the caller reads. A slow listener slows speech down,
-which is what takes memory; text is small and runs ahead, so that a model, of which few turns can
-have one at a time, is free again as soon as it has written.
+Two threads run per turn: one reads the language model and splits its text into clauses, the other
+has them synthesised. Both put events into one queue that the caller reads. A slow client blocks
+synthesis, whose audio takes memory. Text is small and is generated ahead, so that the model, which
+serves few turns at a time, is released early.
 """
 
 from __future__ import annotations
@@ -37,19 +37,23 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 AUDIO_AHEAD = 64
-"""Chunks of speech made before the listener has taken them: some seconds."""
+"""Audio chunks buffered ahead of the client: some seconds."""
 TEXT_AHEAD = 4096
-"""Pieces of text made ahead: the largest reply that the settings allow, so that only a model which
-ignores its limit waits here."""
+"""Text pieces buffered ahead: the largest reply that the settings allow.
+
+Only a model that ignores its limit blocks here.
+"""
 _LET_GO_S = 1.0
-"""How long a cancelled turn waits for its threads; one that hangs in a silent service is left
-behind: it ends by itself when the service answers or times out, and nobody listens to it."""
+"""How long a cancelled turn waits for its threads, seconds.
+
+A thread that still waits for a service is abandoned: it ends when the service answers or times out.
+"""
 _END = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a turn works with.
+    """Clients, models and options of a turn.
 
     Attributes:
         voice: ``VOICE_NAME``, possibly empty.
@@ -63,11 +67,14 @@ class Parts:
 
 
 class _Cancelled(Exception):
-    """The listener has gone; unwinds a thread of the turn."""
+    """The turn was cancelled; raised to end its threads."""
 
 
 class _Draft:
-    """Listens to a model that may yet be skipped; ends it when the turn is cancelled."""
+    """A :class:`Listener` for a model that may still be skipped.
+
+    It raises when the turn is cancelled.
+    """
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -75,18 +82,18 @@ class _Draft:
         self.first_at: float | None = None
 
     def has_clause(self, piece: str) -> bool:
-        """See :class:`Listener`."""
+        """Add a piece and check for a complete clause; see :class:`Listener`."""
         self._work.check()
         self.first_at = self.first_at or time.monotonic()
         return bool(self._clauses.feed(piece))
 
     def has_last_clause(self) -> bool:
-        """See :class:`Listener`."""
+        """Check the remaining text for a clause; see :class:`Listener`."""
         return bool(self._clauses.flush())
 
 
 class Work:
-    """The two threads of a turn and what they share."""
+    """The two threads of a turn and their shared state."""
 
     def __init__(
         self,
@@ -113,7 +120,7 @@ class Work:
         self.unspoken = ""
 
     def events(self) -> Iterator[Event]:
-        """Start the threads; their events until both are done or the turn is cancelled."""
+        """Start the threads and yield their events until both end or the turn is cancelled."""
         for thread in self._threads:
             thread.start()
         running = len(self._threads)
@@ -130,7 +137,7 @@ class Work:
                 yield event  # type: ignore[misc]  # only events and _END are put
 
     def cancel(self) -> None:
-        """Stop generation and speech, and wait a little until they have stopped."""
+        """Cancel the turn and wait up to a second for its threads."""
         self._cancelled.set()
         until = time.monotonic() + _LET_GO_S
         for thread in self._threads:
@@ -161,7 +168,7 @@ class Work:
             log.debug("nobody waits for the end of this turn")
 
     def check(self) -> None:
-        """Unwind the calling thread if the turn is cancelled."""
+        """Raise in the calling thread if the turn is cancelled."""
         if self._cancelled.is_set():
             raise _Cancelled
 
@@ -188,14 +195,14 @@ class Work:
         raise _Cancelled
 
     def mark(self, stage: str, at: float | None = None) -> None:
-        """Note the time of a stage's first event, since the end of speech; now if not given."""
+        """Record the time of a stage's first event since the end of speech; now where not given."""
         if stage not in self.times:
             seconds = (at or time.monotonic()) - self._started
             self.times[stage] = round(seconds, 3)
             STAGE_LATENCY.labels(stage=f"turn_{stage}").observe(seconds)
 
     def _write(self) -> None:
-        """Read the model; pass its text on as events, and as clauses to be spoken."""
+        """Read the model's reply; pass on its text as events and as clauses."""
         drafts: list[_Draft] = []
 
         def listener() -> _Draft:
@@ -203,7 +210,7 @@ class Work:
             return drafts[-1]
 
         reply = begin_reply(self._parts.llms, self._messages, self._parts.options, listener)
-        # Of the model that answers, not of one that was skipped.
+        # The first token of the model in use, not of a skipped one.
         self.mark("llm_first_token", drafts[-1].first_at)
         clauses = ClauseStream(self.language)
         whole: list[str] = []
@@ -224,7 +231,7 @@ class Work:
             self._put(self._clauses, clause)
 
     def _speak(self) -> None:
-        """Have the clauses spoken, one after the other, in one format."""
+        """Synthesise the clauses one after the other in one audio format."""
         format_: AudioFormat | None = None
         spoken_all = False
         try:
@@ -258,7 +265,10 @@ class Work:
         self._put_audio(Audio(tail, clause))
 
     def _drain(self) -> None:
-        """Speech failed: keep taking clauses, so that the writer can end, and keep their text."""
+        """Take the remaining clauses after a synthesis error and keep their text.
+
+        The writer thread can then end.
+        """
         rest = [self.unspoken]
         try:
             while (clause := self._take_clause()) is not _END:
@@ -273,13 +283,16 @@ class Work:
         try:
             return choose_voice(self._parts.voice, self.language, self._parts.tts.voices())
         except MeshError:
-            # Without the catalogue the language's own voice still speaks.
+            # Without the catalogue the language's default voice is used.
             log.warning("the voice catalogue is not available")
             return None
 
 
 def _at_rate(chunk: Pcm16, made: AudioFormat, wanted: AudioFormat) -> Pcm16:
-    """The chunk at the rate of the reply: a fallback engine in mid-reply may have another."""
+    """Resample a chunk to the reply's sample rate.
+
+    A fallback engine in mid-reply may have another one.
+    """
     if made.sample_rate == wanted.sample_rate:
         return chunk
     return float_to_pcm16(resample(pcm16_to_float(chunk), made.sample_rate, wanted.sample_rate))

@@ -1,4 +1,4 @@
-"""Events of a turn → the shapes of the wire."""
+"""Convert the events of a turn to HTTP and WebSocket messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from voice_agent.events import (
 
 @dataclass(slots=True)
 class Collected:
-    """A turn gathered from its events."""
+    """A turn collected from its events."""
 
     heard: Heard | None = None
     written: ReplyWritten | None = None
@@ -36,7 +36,7 @@ class Collected:
     times: dict[str, float] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
-        """Take one event in."""
+        """Add one event."""
         match event:
             case Heard():
                 self.heard = event
@@ -54,11 +54,11 @@ class Collected:
                 pass
 
     def fault(self, stage: str) -> MeshError | None:
-        """The error of a stage, if it failed."""
+        """Return the error of a stage, or None."""
         return next((fault.error for fault in self.faults if fault.stage == stage), None)
 
     def answer(self) -> TurnAnswer:
-        """The JSON of the turn; complete once the reply is written."""
+        """Return the turn's JSON response; complete once the reply is written."""
         heard = self.heard or Heard("", None, "")
         written = self.written or ReplyWritten("", "")
         return TurnAnswer(
@@ -74,18 +74,18 @@ class Collected:
         )
 
     def wav(self) -> bytes | None:
-        """The reply as a WAV file with exact sizes; None where nothing was spoken."""
+        """Return the reply as a WAV file with exact sizes; None where nothing was spoken."""
         return wav_file(self.begins.format, self.chunks) if self.begins is not None else None
 
 
 def wav_file(format_: AudioFormat, chunks: Iterable[Pcm16]) -> bytes:
-    """A whole WAV file."""
+    """Encode audio chunks as a complete WAV file."""
     data = b"".join(np.asarray(chunk, "<i2").tobytes() for chunk in chunks)
     return wav_header(format_, len(data)) + data
 
 
 def stream_messages(events: Iterable[Event]) -> Iterator[dict[str, Any] | bytes]:
-    """The messages of the streaming dialect of ``/ws``: JSON events and binary s16le audio."""
+    """Yield the messages of the streaming mode of ``/ws``: JSON events and binary s16le audio."""
     for event in events:
         match event:
             case Heard():
@@ -104,7 +104,7 @@ def stream_messages(events: Iterable[Event]) -> Iterator[dict[str, Any] | bytes]
                     "text": event.text,
                     "engine": event.engine,
                     "skipped": _skipped(event),
-                    # Deprecated: the older name, for a release.
+                    # Deprecated: the older name, kept for one release.
                     "passed_over": _skipped(event),
                 }
             case AudioBegins():

@@ -1,4 +1,4 @@
-"""HTTP of the voice agent. Knows HTTP and nothing else."""
+"""HTTP routes of the voice agent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELDS = ("audio_file", "file", "audio")
 
 
 def agent_routes(parts: Parts, settings: AgentSettings) -> Blueprint:
-    """``/api/converse`` and the models."""
+    """Return the blueprint of ``/api/converse`` and ``/v1/models``."""
     routes = Blueprint("agent", __name__)
 
     @routes.post("/api/converse")
@@ -92,7 +92,7 @@ def _as_json(events: Iterator[Event]) -> Response:
 
 
 def _as_wav(events: Iterator[Event]) -> Response:
-    """Wait for the first sound, so that failures before it have their own status."""
+    """Wait for the first audio before responding, so that earlier errors set the HTTP status."""
     heard: Heard | None = None
     try:
         for event in events:
@@ -118,7 +118,7 @@ def _streamed(events: Iterator[Event], begins: AudioBegins, heard: Heard | None)
         yield wav_header(begins.format, None)
         for event in events:
             if isinstance(event, Fault):
-                # Raised in mid-answer, so that the connection drops and the cut is seen.
+                # Raising breaks the connection, so that the client notices the truncated audio.
                 raise event.error
             if isinstance(event, Audio) and len(event.samples):
                 yield np.asarray(event.samples, "<i2").tobytes()

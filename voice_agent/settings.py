@@ -15,7 +15,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class AgentSettings(ServiceSettings):
-    """What the voice agent reads from its environment."""
+    """Settings of the voice agent from the environment."""
 
     agent_port: int = Field(default=5002, ge=1, le=65535, description="Port of the voice agent.")
     tts_url: Names = Field(
@@ -27,19 +27,19 @@ class AgentSettings(ServiceSettings):
     llm_engines: Names = Field(
         default=("ollama", "embedded"),
         min_length=1,
-        description="Language models in the order of preference: ollama, openai, embedded. The "
-        "first that answers is used.",
+        description="Language models in order of preference: ollama, openai, embedded. The first "
+        "that is available is used.",
     )
     llama_model: str = Field(
         default="llama3.2:3b",
         validation_alias=AliasChoices("LLAMA_MODEL", "OLLAMA_MODEL"),
-        description="Ollama's model; pulled when Ollama does not have it.",
+        description="Model on the Ollama server; pulled when it is missing.",
     )
     llama_endpoint: str = Field(
         default="http://localhost:11434",
         validation_alias=AliasChoices("LLAMA_ENDPOINT", "OLLAMA_HOST"),
-        description="Ollama's address. In containers localhost is the container itself: leave it "
-        "out, or http://host.docker.internal:11434.",
+        description="URL of the Ollama server. In containers localhost is the container itself: do "
+        "not set it, or set http://host.docker.internal:11434.",
     )
     llm_gguf_path: Path | None = Field(
         default=None, description="GGUF file of the embedded engine instead of SmolLM2-135M."
@@ -48,39 +48,40 @@ class AgentSettings(ServiceSettings):
         default=1,
         ge=1,
         le=64,
-        description="Decoding threads of the embedded engine; one holds up best beside speech.",
+        description="Decoding threads of the embedded engine; one is best while speech services "
+        "run on the same machine.",
     )
     llm_context: int = Field(
         default=2048,
         ge=512,
-        description="Context of one conversation in the embedded engine, tokens.",
+        description="Context size of one conversation in the embedded engine, tokens.",
     )
     openai_base_url: str = Field(
         default="", description="Base URL of an OpenAI-compatible server for LLM_ENGINES=openai."
     )
     openai_api_key: SecretStr = Field(
-        default=SecretStr(""), description="Its key, if it needs one."
+        default=SecretStr(""), description="API key of that server, if it needs one."
     )
-    openai_model: str = Field(default="", description="Its model.")
+    openai_model: str = Field(default="", description="Model on that server.")
     voice_name: str = Field(
         default="",
         description="Voice of replies: man, woman, a voice id or a recording in the voices folder; "
         "the language's default voice where not given.",
     )
     reply_max_tokens: int = Field(
-        default=160, ge=8, le=4096, description="Longest reply, tokens: it is to be listened to."
+        default=160, ge=8, le=4096, description="Longest reply, tokens; spoken replies are short."
     )
     llm_timeout_s: float = Field(
-        default=60.0, gt=0, description="Longest silence of a language model, seconds."
+        default=60.0, gt=0, description="Read timeout of a language model, seconds."
     )
     pull_timeout_s: float = Field(
-        default=3600.0, gt=0, description="Longest time for Ollama to pull a model, seconds."
+        default=3600.0, gt=0, description="Timeout for pulling an Ollama model, seconds."
     )
     idle_timeout_s: float = Field(
-        default=600.0, gt=0, description="A conversation without a message is closed after it."
+        default=600.0, gt=0, description="Idle timeout of a conversation, seconds."
     )
     memory_turns: int = Field(
-        default=12, ge=1, le=200, description="Turns of a conversation that are remembered."
+        default=12, ge=1, le=200, description="Past turns of a conversation that are remembered."
     )
 
     @field_validator("tts_url", "stt_url", "llm_engines", mode="before")

@@ -1,6 +1,6 @@
-"""Text that was written for the eye → text for the ear: no markup, code, emoji or long addresses.
+"""Convert model output to speakable text without markup, code, emoji or long addresses.
 
-What numbers, dates and abbreviations sound like is the business of speech synthesis.
+Speech synthesis normalises numbers, dates and abbreviations itself.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ARROW = re.compile(r"\s*[\u2190-\u21ff\u27f5-\u27ff]+\s*")
 _FORMULA = re.compile(r"\$\$.+?\$\$|\\\(.+?\\\)|\\\[.+?\\\]", re.DOTALL)
 _FORMULA_OPENS = re.compile(r"\$\$|\\\(|\\\[")
 _DOLLARS = re.compile(r"(?<![\\$])\$(?![\s$])([^$\n]{1,160}?)(?<![\s\\])\$(?![\d$])")
-"""What stands between single dollars: a formula, or two prices."""
+"""Text between single dollar signs: a formula, or text between two prices."""
 _NO_PRICE = re.compile(r"[\\^_={}]|^[A-Za-z]$")
 _LONGEST_FORMULA = 400
 _FORMULA_SAID = {
@@ -55,7 +55,7 @@ _LEFTOVER = re.compile(r"(?<!\S)[*_`~]+(?=\w)|(?<=[\w.,;:!?])[*_`~]+(?!\S)")
 
 
 def speakable(text: str, language: str = "en") -> str:
-    """``text`` without what only makes sense on a screen; may come out empty."""
+    """Remove markup and other screen-only content; the result may be empty."""
     text = _THINK.sub(" ", text)
     text = _without_fences(text, language)
     text = _without_formulas(text, language)
@@ -75,10 +75,10 @@ def speakable(text: str, language: str = "en") -> str:
 
 
 class SpeakableStream:
-    """Holds back what cannot be judged yet: code fences, ``<think>`` parts and open marks.
+    """A stream filter that removes code fences and ``<think>`` parts.
 
-    Feed a model's pieces; what comes out is safe to split into clauses and to pass, clause by
-    clause, through :func:`speakable`.
+    It holds back incomplete marks and links. The output can be split into clauses, each of which is
+    then passed through :func:`speakable`.
     """
 
     def __init__(self, language: str = "en") -> None:
@@ -87,14 +87,14 @@ class SpeakableStream:
         self._until: re.Pattern[str] | None = None
 
     def feed(self, piece: str) -> str:
-        """Text that can be spoken now, possibly none."""
+        """Add text and return the part that can be spoken now, possibly empty."""
         self._held += piece
         out = ""
         while True:
             if self._until is not None:
                 closing = self._until.search(self._held)
                 if closing is None:
-                    # Enough is kept to recognise a closing mark that arrives in pieces.
+                    # Keep enough to recognise a closing mark that arrives in pieces.
                     self._held = self._held[-12:]
                     return out
                 self._held = self._held[closing.end() :]
@@ -116,19 +116,19 @@ class SpeakableStream:
         return out
 
     def flush(self) -> str:
-        """What is left at the end of the reply."""
+        """Return the remaining text at the end of the reply."""
         rest = "" if self._until is not None else self._held
         self._held, self._until = "", None
         return rest
 
 
 def code_said(language: str) -> str:
-    """What is said in place of a block of code."""
+    """Return the spoken replacement for a code block."""
     return _CODE_SAID.get(language.lower().split("-", 1)[0], _CODE_SAID["en"])
 
 
 def _open_tail(text: str) -> int:
-    """Characters at the end that may be the beginning of a mark or an unfinished link."""
+    """Return how many characters at the end may begin a mark or an unfinished link."""
     marks = re.search(r"(?:`{1,2}|~{1,2}|<[a-z]{0,8})\Z", text, re.IGNORECASE)
     link = re.search(r"!?\[[^\]\n]{0,200}(?:\](?:\([^)\n]{0,300})?)?\Z", text)
     return max(
@@ -139,9 +139,9 @@ def _open_tail(text: str) -> int:
 
 
 def _without_formulas(text: str, language: str) -> str:
-    """``text`` with a fixed phrase for each LaTeX formula, which the prompt asks models to avoid.
+    """Replace each LaTeX formula by a fixed phrase; the prompt asks models to avoid formulas.
 
-    Amounts in dollars stay as they are.
+    Amounts in dollars are kept.
     """
     said = _FORMULA_SAID.get(language.lower().split("-", 1)[0], _FORMULA_SAID["en"])
     text = _FORMULA.sub(said, text)
@@ -149,19 +149,19 @@ def _without_formulas(text: str, language: str) -> str:
 
 
 def _open_formula(text: str) -> int:
-    """Characters at the end of ``text`` that begin a formula which is not complete yet."""
+    """Return how many characters at the end of ``text`` begin an incomplete formula."""
     complete = max((match.end() for match in _FORMULA.finditer(text)), default=0)
     opening = _FORMULA_OPENS.search(text, complete)
     if opening is not None:
         length = len(text) - opening.start()
-        # Beyond that it is no formula: speech waits no longer.
+        # A longer text is not a formula and is no longer held back.
         return length if length <= _LONGEST_FORMULA else 0
     return 1 if text[complete:].endswith(("\\", "$")) else 0
 
 
 def _without_fences(text: str, language: str) -> str:
     parts = _FENCE.split(text)
-    # Odd parts are inside a fence; one that is never closed runs to the end.
+    # Odd parts are inside a fence; an unclosed one extends to the end.
     return f" {code_said(language)} ".join(parts[::2]) if len(parts) > 1 else text
 
 

@@ -1,6 +1,6 @@
-"""One turn: recognition, then the model's reply and its speech, overlapping.
+"""Run one turn: speech recognition, then the model's reply and its synthesis, overlapping.
 
-Closing the iterator of events cancels everything behind it.
+Closing the iterator of events cancels the turn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voice_agent.reply import Parts, Work
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A recording, in any format FFmpeg reads; ``language`` None is detected."""
+    """A recording in any format that FFmpeg reads; ``language`` None is detected."""
 
     audio: bytes
     content_type: str = ""
@@ -31,16 +31,16 @@ def run_turn(
     memory: Conversation,
     cancelled: threading.Event | None = None,
 ) -> Iterator[Event]:
-    """The events of one turn; :class:`Heard` first, :class:`Ended` last, faults as events.
+    """Yield the events of one turn: :class:`Heard` first, :class:`Ended` last, errors as events.
 
     Args:
-        parts: what the turn works with.
-        question: what was said.
-        memory: of the conversation.
-        cancelled: set by another thread: the turn stops at once, without :class:`Ended`.
+        parts: clients, models and options of the turn.
+        question: the user's recording.
+        memory: memory of the conversation.
+        cancelled: event that another thread sets to stop the turn at once, without :class:`Ended`.
 
     Raises:
-        MeshError: recognition failed; nothing of this turn is remembered.
+        MeshError: speech recognition failed; the turn is not remembered.
     """
     started = time.monotonic()
     transcript = parts.stt.transcribe(
@@ -74,7 +74,7 @@ def run_turn(
         if cancelled.is_set():
             return
         if work.unspoken:
-            # Speech failed: the person reads the rest, which is as good as having heard it.
+            # Synthesis failed: the user can read the rest, so it counts as received.
             memory.heard(generation, work.unspoken)
         work.mark("all")
         yield Ended({"stt": round(stt_s, 3), **work.times})

@@ -1,4 +1,4 @@
-"""The voice of a reply, from ``VOICE_NAME`` and the language of the speaker."""
+"""Choose the voice of a reply from ``VOICE_NAME`` and the user's language."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _GENDERS = {
 
 
 def choose_voice(wanted: str, language: str | None, catalogue: Sequence[Voice]) -> str | None:
-    """The voice to ask for; None leaves it to the synthesis service.
+    """Return the voice to request; None for the synthesis service's default.
 
     Args:
         wanted: ``man``, ``woman``, a voice's name, or empty.
-        language: of the reply, a tag.
-        catalogue: the voices there are.
+        language: language tag of the reply.
+        catalogue: the available voices.
     """
     if not wanted:
         return None

@@ -1,8 +1,8 @@
-"""``WS /ws``: spoken turns over one socket, with memory.
+"""WebSocket ``/ws``: spoken turns over one connection, with memory.
 
-The classic dialect is strictly question and answer: one binary recording in; one JSON message and
-one binary WAV out. The streaming dialect (``?stream=1``, or a first message ``{"stream": true}``)
-sends everything as it is made, and a new recording or ``{"event": "cancel"}`` interrupts.
+In the classic mode each binary recording gets one JSON message and one binary WAV. The streaming
+mode (``?stream=1``, or a first message ``{"stream": true}``) sends events and audio as they are
+generated. A new recording or ``{"event": "cancel"}`` interrupts the reply.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _DESCRIPTION = (
 
 
 def install(app: Flask, parts: Parts, settings: AgentSettings) -> None:
-    """Serve ``/ws``."""
+    """Register the WebSocket route ``/ws``."""
 
     @ws_route(
         app,
@@ -64,7 +64,7 @@ def install(app: Flask, parts: Parts, settings: AgentSettings) -> None:
 
 
 class _Session:
-    """One socket."""
+    """The conversation on one WebSocket connection."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class _Session:
         self._told_cancelled = False
 
     def run(self, streaming: bool) -> None:
-        """Serve turns until the peer leaves or falls silent."""
+        """Serve turns until the client disconnects or the idle timeout is reached."""
         try:
             while True:
                 message = self._socket.receive(self._settings.idle_timeout_s)
@@ -103,7 +103,7 @@ class _Session:
             self._interrupt()
 
     def _control(self, message: str, streaming: bool) -> bool:
-        """Act on a JSON message; whether the dialect is the streaming one from now on."""
+        """Handle a JSON message and return whether the streaming mode is active from now on."""
         try:
             command = json.loads(message)
             if not isinstance(command, dict):
@@ -127,7 +127,7 @@ class _Session:
         return bool(command.get("stream", streaming))
 
     def _cancelled(self, played_ms: object) -> None:
-        """Stop the turn under way; remember of its reply, or of the last one, what was played."""
+        """Stop the current turn and remember only the played part of the latest reply."""
         self._interrupt()
         if _is_duration(played_ms):
             self._memory.played(played_ms / 1000)
@@ -144,13 +144,13 @@ class _Session:
         return run_turn(self._parts, question, self._memory, cancel)
 
     def _answer(self, audio: bytes) -> None:
-        """The classic dialect: everything in its order, in this thread."""
+        """Answer a recording in the classic mode, in the calling thread."""
         turn = Collected()
         told = False
         try:
             for event in self._events(audio):
                 turn.add(event)
-                # The JSON goes out as soon as the text is whole; speech is under way meanwhile.
+                # The JSON is sent as soon as the text is complete, while speech is synthesised.
                 if isinstance(event, ReplyWritten):
                     self._socket.send_json(turn.answer().model_dump(exclude_none=True))
                     told = True
@@ -170,14 +170,14 @@ class _Session:
         failure = turn.fault("tts")
         wav = turn.wav()
         if failure is not None or wav is None:
-            # A reply that was cut short must not look whole.
+            # A truncated reply must not look complete.
             missing = failure or MeshError("there was nothing to speak", code="nothing_to_speak")
             self._socket.send_json(missing.body())
             return
         self._socket.send(wav)
 
     def _start(self, audio: bytes) -> None:
-        """The streaming dialect: the turn runs beside this thread, which listens on."""
+        """Start a turn of the streaming mode in a new thread, so that this one keeps receiving."""
         self._cancel = threading.Event()
         self._turn = threading.Thread(
             target=self._stream,
@@ -188,7 +188,7 @@ class _Session:
         self._turn.start()
 
     def _interrupt(self) -> None:
-        """Cancel the turn under way, if any, and wait until it has let go."""
+        """Cancel the current turn, if there is one, and wait until it has ended."""
         turn, self._turn = self._turn, None
         self._told_cancelled = False
         if turn is not None:
@@ -207,7 +207,7 @@ class _Session:
                 self._send(message)
                 ended = isinstance(message, dict) and message["event"] == "end"
             if not ended:
-                # Told only once everything has stopped.
+                # Confirm only after everything has stopped.
                 close_quietly(events)
                 self._told_cancelled = True
                 self._send({"event": "cancelled"})

@@ -1,4 +1,4 @@
-"""The language models there are, and what each needs."""
+"""Registry of the language model engines and the packages that they require."""
 
 from shared.engines.registry import EngineEntry, EngineRegistry
 

@@ -1,4 +1,4 @@
-"""Whether a language model's address is ours, so that the environment's web proxy is left out."""
+"""Detect local and private addresses, which are reached without the environment's web proxy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 
 def is_near(url: str) -> bool:
-    """Whether ``url`` names this machine, a container beside us or a private network.
+    """Check whether ``url`` names this machine, a neighbouring container or a private network.
 
-    A proxy on the way out does not know such addresses: asked for Ollama on ``localhost`` it
-    answers with its own 502 or 403.
+    An outbound proxy cannot reach such addresses: for Ollama on ``localhost`` it returns its own
+    502 or 403.
     """
     host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
     try:

@@ -1,4 +1,4 @@
-"""What every language model is to the agent: messages in, pieces of text out."""
+"""Base class of the language model engines."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One entry of a conversation."""
+    """One message of a conversation."""
 
     role: Role
     content: str
 
     def as_dict(self) -> dict[str, str]:
-        """The shape all chat APIs take."""
+        """Return the message in the format of chat APIs."""
         return {"role": self.role, "content": self.content}
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyOptions:
-    """Limits and sampling of one reply."""
+    """Length limit and sampling temperature of one reply."""
 
     max_tokens: int = 160
     temperature: float = 0.4
 
 
 class LlmEngine(ABC):
-    """A language model, local or behind a URL.
+    """A language model, local or remote.
 
     Attributes:
         spec: declared capabilities.
-        device: where the model runs: ``cpu``, or ``remote`` for one behind a URL.
+        device: where the model runs: ``cpu``, or ``remote`` for a model behind a URL.
     """
 
     spec: EngineSpec
@@ -45,7 +45,7 @@ class LlmEngine(ABC):
 
     @abstractmethod
     def load(self) -> None:
-        """Import the library and load what there is to load.
+        """Import the library and load the model, if it is local.
 
         Raises:
             NotReady: the library, the weights or the configuration are missing.
@@ -53,7 +53,7 @@ class LlmEngine(ABC):
 
     @abstractmethod
     def warm_up(self) -> None:
-        """Make a first token where the model is ours; nothing where it is somebody else's."""
+        """Generate a first token with a local model; do nothing for a remote one."""
 
     @abstractmethod
     def close(self) -> None:
@@ -61,15 +61,18 @@ class LlmEngine(ABC):
 
     @abstractmethod
     def unavailable(self) -> str:
-        """Why the model cannot answer now, in a word or two; empty when it can. Quick."""
+        """Return the reason why the model cannot reply now, in a few words, or the empty string.
+
+        The call must be fast.
+        """
 
     @abstractmethod
     def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
-        """Pieces of the reply as they are made; closing the iterator stops generation.
+        """Yield pieces of the reply as they are generated; closing the iterator stops generation.
 
         Raises:
-            UpstreamUnavailable, UpstreamTimeout: a model behind a URL did not answer, or broke off
+            UpstreamUnavailable, UpstreamTimeout: a remote model did not respond, or broke off
                 before the end of its reply (while iterating).
-            UnknownModel: it has no such model.
+            UnknownModel: the server does not have the model.
             EngineFailure: generation failed (while iterating).
         """

@@ -1,4 +1,4 @@
-"""Which language model answers: the first in the order that can, and never silently another."""
+"""Select the first available language model and record the models that were skipped."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from shared.engines.host import EngineHost
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
 _STATES = ("not reachable", "not loaded", "pulling", "could not pull")
-"""How what :meth:`LlmEngine.unavailable` says begins; model names and shares may follow."""
+"""Prefixes of the reasons from :meth:`LlmEngine.unavailable`; names and shares may follow."""
 
 
 class Listener(Protocol):
-    """Gets the pieces that a model writes before it is decided that this model answers."""
+    """A receiver of a model's first pieces, which checks them for a complete clause."""
 
     def has_clause(self, piece: str) -> bool:
-        """Whether there is a clause to speak now."""
+        """Add a piece and check whether the text has a complete clause."""
 
     def has_last_clause(self) -> bool:
-        """Whether what was written, which is all there is, holds a clause to speak."""
+        """Check whether the remaining text at the end of the reply contains a clause."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """A reply being made; close it to stop generation and free the engine's place."""
+    """A reply in progress; close it to stop generation and release the engine."""
 
     engine: str
     pieces: ClosingIterator[str]
     skipped: list[SkippedEngine]
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Stop generation and release the engine; safe to call twice."""
         self.pieces.close()
 
 
@@ -47,20 +47,21 @@ def begin_reply(
     options: ReplyOptions,
     listener: Callable[[], Listener],
 ) -> Reply:
-    """Ask the engines in order until one has written something that can be spoken.
+    """Start a reply with the first engine that generates a speakable clause.
 
-    From there on there is no going back: a later failure is the caller's to report, since part of
-    the reply may have been heard. Before it, a model that fails, breaks off or writes nothing is
-    skipped, and what it wrote is dropped.
+    A model that fails, breaks off or generates no speakable text is skipped and its text is
+    dropped. After the first clause there is no fallback: a later error is raised while iterating,
+    since part of the reply may have been played already.
 
     Args:
-        host: the models in their order.
+        host: the models in order of preference.
         messages: the conversation.
         options: limits of the reply.
-        listener: makes, for each model, what is told its pieces; whatever it raises is passed on.
+        listener: creates a receiver for each model's pieces; its exceptions other than MeshError
+            are passed on.
 
     Raises:
-        MeshError: the last engine's, or NotReady when none is loaded.
+        MeshError: the error of the last engine, or NotReady when none is loaded.
     """
     skipped: list[SkippedEngine] = []
     failure: MeshError = NotReady("no language model is ready")
@@ -123,6 +124,6 @@ def _up_to_a_clause(pieces: Iterator[str], listener: Listener) -> list[str]:
 
 
 def _label(reason: str) -> str:
-    """A reason as a metric's label, of which there are few: an error code, or a known beginning."""
+    """Return a reason as a metric label of low cardinality: an error code or a known prefix."""
     known = next((begin for begin in _STATES if reason.startswith(begin)), reason)
     return known.replace(" ", "_")

@@ -1,6 +1,6 @@
-"""llama.cpp inside this process (xllamacpp), with SmolLM2-135M or any GGUF file.
+"""llama.cpp in this process (xllamacpp), with SmolLM2-135M or any GGUF file.
 
-Prompts keep their prefix in the KV cache between the turns of a conversation.
+The KV cache keeps the common prefix of prompts between the turns of a conversation.
 """
 
 from __future__ import annotations
@@ -24,17 +24,20 @@ from voice_agent.settings import AgentSettings
 log = logging.getLogger(__name__)
 
 PARALLEL = 2
-"""Conversations decoded at once; further ones wait in the host's queue."""
+"""Conversations decoded concurrently; further ones wait in the host's queue."""
 _QUEUED = 64
-"""Pieces made ahead of the listener before generation waits."""
+"""Pieces generated ahead of the consumer before generation blocks."""
 _PROMPT_CACHE_MIB = 24
-"""Prompts kept beside those of the running slots; a spoken conversation takes some 5 MiB."""
+"""Size of the prompt cache beside the running slots; a spoken conversation needs about 5 MiB."""
 _POLL_S = 0.05
 _END = object()
 
 
 class _PromptTooLong(Exception):
-    """llama.cpp refused the prompt, which it does at once; how long it is and may be."""
+    """The prompt exceeds the context; has the prompt's tokens and the context size.
+
+    llama.cpp reports it before it generates any text.
+    """
 
     def __init__(self, tokens: int, context: int) -> None:
         super().__init__(tokens, context)
@@ -43,12 +46,12 @@ class _PromptTooLong(Exception):
 
 
 def build(settings: AgentSettings) -> EmbeddedLlm:
-    """The engine of the settings' model file."""
+    """Return the engine for the model file in the settings."""
     return EmbeddedLlm(settings)
 
 
 class EmbeddedLlm(LlmEngine):
-    """See the module."""
+    """A language model that runs in this process with llama.cpp."""
 
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
@@ -68,7 +71,7 @@ class EmbeddedLlm(LlmEngine):
         """Load the GGUF file.
 
         Raises:
-            NotReady: it is missing, llama.cpp refuses it, or is itself not to be loaded.
+            NotReady: the file is missing or invalid, or llama.cpp itself cannot be loaded.
         """
         try:
             import xllamacpp
@@ -91,7 +94,7 @@ class EmbeddedLlm(LlmEngine):
         params.n_gpu_layers = 0
         params.cache_ram_mib = _PROMPT_CACHE_MIB
         params.verbosity = -1
-        # llama.cpp opens an HTTP port on loopback whether one wants it or not: nobody has its key.
+        # llama.cpp always opens an HTTP port on loopback; a random API key makes it unusable.
         params.api_keys = [secrets.token_hex(32)]
         params.ui = False
         params.endpoint_slots = False
@@ -101,10 +104,10 @@ class EmbeddedLlm(LlmEngine):
             raise NotReady("llama.cpp could not load the model file") from error
 
     def warm_up(self) -> None:
-        """Make a few tokens.
+        """Generate a few tokens.
 
         Raises:
-            EngineFailure: the model says nothing.
+            EngineFailure: the model generates no text.
         """
         if not "".join(self.reply([Message("user", "Hi")], ReplyOptions(max_tokens=4))).strip():
             raise EngineFailure("the embedded language model says nothing")
@@ -114,11 +117,13 @@ class EmbeddedLlm(LlmEngine):
         self._server = None
 
     def unavailable(self) -> str:
-        """Never, once loaded."""
+        """Return ``not loaded`` before :meth:`load`, else the empty string."""
         return "" if self._server is not None else "not loaded"
 
     def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
-        """See :class:`LlmEngine`; the oldest turns are left out where the context is too small.
+        """Yield the reply; see :class:`LlmEngine`.
+
+        The oldest turns are dropped where the conversation exceeds the context.
 
         Raises:
             TooLarge: the question alone is too long (while iterating).
@@ -140,7 +145,7 @@ class EmbeddedLlm(LlmEngine):
                 "stream": True,
                 "max_tokens": options.max_tokens,
                 "temperature": options.temperature,
-                # A small model loops without it.
+                # Without it a small model repeats itself.
                 "repeat_penalty": 1.15,
                 "cache_prompt": True,
             }
@@ -165,7 +170,7 @@ class EmbeddedLlm(LlmEngine):
         self, request: str, pieces: queue.Queue[object], cancelled: threading.Event
     ) -> None:
         def put(item: object) -> bool:
-            """Hand over an item; True when nobody wants it any more."""
+            """Put an item into the queue; return True when the consumer has cancelled."""
             while not cancelled.is_set():
                 try:
                     pieces.put(item, timeout=_POLL_S)
@@ -175,7 +180,7 @@ class EmbeddedLlm(LlmEngine):
             return True
 
         def on_chunk(text: str) -> bool:
-            # What is returned here goes to llama.cpp: True aborts the generation.
+            # The return value goes to llama.cpp: True aborts generation.
             try:
                 return put(_content(json.loads(text)))
             except (EngineFailure, _PromptTooLong) as error:
@@ -191,11 +196,11 @@ class EmbeddedLlm(LlmEngine):
 
 
 def _content(chunk: dict[str, Any]) -> str:
-    """The text of a chat completion chunk.
+    """Return the text of a chat completion chunk.
 
     Raises:
         EngineFailure: the chunk reports an error.
-        _PromptTooLong: the error is the prompt's length.
+        _PromptTooLong: the reported error is the prompt's length.
     """
     if "error" in chunk:
         error = chunk["error"]

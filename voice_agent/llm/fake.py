@@ -1,4 +1,4 @@
-"""A language model without a model, for tests."""
+"""Fake language model for tests."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
 
 def build(settings: Any) -> FakeLlm:
-    """The engine; ``settings`` are not needed."""
+    """Return the engine; ``settings`` is not used."""
     return FakeLlm()
 
 
 class FakeLlm(LlmEngine):
-    """Answers with fixed pieces, or with what it was told.
+    """A fake engine that replies with fixed pieces, or echoes the last message.
 
     Args:
-        name: in its spec.
-        pieces: of every reply; None echoes the last user message word by word.
-        fault: raised after ``fault_after`` pieces.
-        why: what :meth:`unavailable` says.
+        name: name in its spec.
+        pieces: pieces of every reply; None echoes the last user message word by word.
+        fault: error raised after ``fault_after`` pieces.
+        why: result of :meth:`unavailable`.
     """
 
     def __init__(
@@ -49,20 +49,20 @@ class FakeLlm(LlmEngine):
         self.closed_early = 0
 
     def load(self) -> None:
-        """Nothing to load."""
+        """Do nothing."""
 
     def warm_up(self) -> None:
-        """Nothing to warm."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing."""
 
     def unavailable(self) -> str:
-        """What the test said."""
+        """Return the reason that the test set."""
         return self.why
 
     def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
-        """See the class."""
+        """Yield the fixed pieces or the echo, then raise the fault where one is set."""
         self.seen.append(list(messages))
         pieces = self.pieces
         if pieces is None:

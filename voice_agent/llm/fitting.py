@@ -1,4 +1,4 @@
-"""Conversations cut to a model's context: the oldest turns go, the instructions never."""
+"""Shorten conversations to a model's context by dropping the oldest turns."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from shared.core.errors import TooLarge
 from voice_agent.llm.base import Message
 
 BYTES_PER_TOKEN = 2
-"""Cautious estimate for prompts whose tokens nobody has counted.
+"""Conservative estimate for prompts without a token count.
 
-Bytes, since tokens per character differ tenfold between languages. Measured with SmolLM2's
-tokenizer, bytes of UTF-8 per token: en 4.5, es and it 2.5, pt and de 2.6, fr 2.3, ru 2.4, hi 2.2,
-pl 1.9, ar 1.8, ja 1.7, zh 1.6, ko 1.2. Where it is too hopeful the model's own count decides:
-:func:`shortened`.
+It counts bytes, since tokens per character differ tenfold between languages. Measured with
+SmolLM2's tokenizer, bytes of UTF-8 per token: en 4.5, es and it 2.5, pt and de 2.6, fr 2.3, ru 2.4,
+hi 2.2, pl 1.9, ar 1.8, ja 1.7, zh 1.6, ko 1.2. Where the estimate is too low, the model's own count
+is used: :func:`shortened`.
 """
 
 
 def size(messages: Sequence[Message]) -> int:
-    """Bytes of the messages' texts."""
+    """Return the size of the messages' texts in bytes."""
     return sum(len(message.content.encode()) for message in messages)
 
 
 def shortened(messages: Sequence[Message], counted_tokens: int, limit_tokens: int) -> list[Message]:
-    """The messages without their oldest turns, so that about ``limit_tokens`` are left.
+    """Drop the oldest turns, so that about ``limit_tokens`` remain.
 
     Args:
-        messages: instructions first if there are any, then turns, the question last.
-        counted_tokens: of all messages, as the model counted them.
-        limit_tokens: wanted at most; at least one turn goes whatever it is.
+        messages: the system message if there is one, then the turns, the question last.
+        counted_tokens: tokens of all messages, as counted by the model.
+        limit_tokens: target size; at least one turn is dropped in any case.
 
     Raises:
-        TooLarge: there is no turn left to drop; instructions and question alone are too long.
+        TooLarge: there is no turn left to drop; the system message and the question are too long.
     """
     head = [message for message in messages[:1] if message.role == "system"]
     turns, question = list(messages[len(head) : -1]), list(messages[-1:])

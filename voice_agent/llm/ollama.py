@@ -1,7 +1,7 @@
-"""Ollama through its official client: native streaming chat, and pulling a missing model.
+"""Ollama through its official client: streaming chat, and pulling a missing model.
 
-A model that Ollama lacks is pulled in the background; until it is there the engine says so and
-the next one in the order answers.
+A missing model is pulled in the background. Until then the engine is unavailable and the next one
+in the order is used.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 
 PROBE_TIMEOUT_S = 1.0
 PROBE_EVERY_S = 10.0
-"""How long an answer to "are you there, and do you have the model" is believed."""
+"""Lifetime of a cached availability check of server and model, seconds."""
 
 PULLED = Gauge("voice_llm_pull_ratio", "Share of the language model pulled, 0 to 1.", ["engine"])
 
 
 def build(settings: AgentSettings) -> OllamaLlm:
-    """The engine of ``LLAMA_ENDPOINT`` and ``LLAMA_MODEL``."""
+    """Return the engine for ``LLAMA_ENDPOINT`` and ``LLAMA_MODEL``."""
     return OllamaLlm(settings)
 
 
 class OllamaLlm(LlmEngine):
-    """See the module."""
+    """A language model on an Ollama server."""
 
     device = "remote"
 
@@ -67,12 +67,15 @@ class OllamaLlm(LlmEngine):
         )
 
     def load(self) -> None:
-        """Make the client; whether Ollama is there shows at each turn, for it comes and goes."""
+        """Create the clients.
+
+        Availability is checked at each turn, since Ollama may stop and start.
+        """
         self._client = self._connect(self._settings.llm_timeout_s)
         self._prober = self._connect(PROBE_TIMEOUT_S)
 
     def warm_up(self) -> None:
-        """Look once, so that a missing model begins to be pulled before the first question."""
+        """Check availability once, so that a missing model is pulled before the first question."""
         self.unavailable()
 
     def close(self) -> None:
@@ -80,7 +83,10 @@ class OllamaLlm(LlmEngine):
         self._client = self._prober = None
 
     def unavailable(self) -> str:
-        """``not reachable``, ``pulling … 40 %`` or empty; asked at most every ten seconds."""
+        """Return ``not reachable``, the state of the pull (``pulling … 40 %``) or the empty string.
+
+        The server is asked at most every ten seconds.
+        """
         with self._lock:
             now = self._clock()
             if self._probe is not None and now - self._probe[0] < PROBE_EVERY_S:
@@ -90,7 +96,7 @@ class OllamaLlm(LlmEngine):
             return reason
 
     def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
-        """See :class:`LlmEngine`."""
+        """Yield the reply; see :class:`LlmEngine`."""
         try:
             yield from self._stream(messages, options)
         except GeneratorExit:
@@ -105,13 +111,13 @@ class OllamaLlm(LlmEngine):
             model=self._settings.llama_model,
             messages=[message.as_dict() for message in messages],
             stream=True,
-            # Nobody waits in silence for thoughts that are not spoken, and they count as tokens.
+            # Reasoning is off: it is not spoken, delays the audio and counts as tokens.
             think=False,
             options={"num_predict": options.max_tokens, "temperature": options.temperature},
         )
         done = False
         try:
-            # The client raises on a line that holds an error; `thinking` is a field apart.
+            # The client raises on a line with an error; `thinking` is a separate field.
             for part in parts:
                 if part.message.content:
                     yield part.message.content
@@ -131,7 +137,7 @@ class OllamaLlm(LlmEngine):
         try:
             have = {model.model or "" for model in self._prober.list().models}
         except Exception as error:
-            # The client lets through whatever its transport raises; any of it means "not there".
+            # The client passes on its transport's exceptions; all of them mean "not reachable".
             log.debug("ollama is not reachable", extra={"error": type(error).__name__})
             return "not reachable"
         wanted = self._settings.llama_model
@@ -171,7 +177,7 @@ class OllamaLlm(LlmEngine):
 
 
 def _fault(error: Exception, model: str) -> MeshError:
-    """The client's, or its transport's, exception as one of ours."""
+    """Convert an exception of the client or its transport to a mesh error."""
     import httpx
     import ollama
 

@@ -1,4 +1,4 @@
-"""Any server that speaks the OpenAI chat API: streamed completions over server-sent events."""
+"""OpenAI-compatible chat API: streamed completions over server-sent events."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CONNECT_TIMEOUT_S = 2.0
 
 
 def build(settings: AgentSettings) -> OpenAiLlm:
-    """The engine of ``OPENAI_BASE_URL``, ``OPENAI_API_KEY`` and ``OPENAI_MODEL``."""
+    """Return the engine for ``OPENAI_BASE_URL``, ``OPENAI_API_KEY`` and ``OPENAI_MODEL``."""
     return OpenAiLlm(settings)
 
 
 class OpenAiLlm(LlmEngine):
-    """See the module."""
+    """A language model on an OpenAI-compatible server."""
 
     device = "remote"
 
@@ -51,24 +51,24 @@ class OpenAiLlm(LlmEngine):
         """Check the configuration.
 
         Raises:
-            NotReady: there is no URL.
+            NotReady: ``OPENAI_BASE_URL`` is not set.
         """
         if not self._settings.openai_base_url:
             raise NotReady("LLM_ENGINES names openai; set OPENAI_BASE_URL")
 
     def warm_up(self) -> None:
-        """Nothing: the model is somebody else's."""
+        """Do nothing, since the model is remote."""
 
     def close(self) -> None:
-        """Close kept connections."""
+        """Close the kept connections."""
         self._session.close()
 
     def unavailable(self) -> str:
-        """Nothing is known before asking."""
+        """Return the empty string: the server's state is unknown before a request."""
         return ""
 
     def reply(self, messages: Sequence[Message], options: ReplyOptions) -> Iterator[str]:
-        """See :class:`LlmEngine`."""
+        """Yield the reply; see :class:`LlmEngine`."""
         with self._post(messages, options) as response:
             try:
                 yield from _pieces(response)
@@ -107,11 +107,11 @@ class OpenAiLlm(LlmEngine):
 
 
 def _pieces(response: requests.Response) -> Iterator[str]:
-    """The text of a streamed completion.
+    """Yield the text of a streamed completion.
 
     Raises:
-        UpstreamUnavailable: the stream ended without saying that it is complete.
-        EngineFailure: it holds an error.
+        UpstreamUnavailable: the stream ended without an end marker or finish reason.
+        EngineFailure: the stream reports an error.
     """
     complete = False
     for line in response.iter_lines(chunk_size=None):

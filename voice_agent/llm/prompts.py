@@ -1,4 +1,4 @@
-"""What the language model is told: to answer briefly, for the ear, in the speaker's language."""
+"""System prompts that ask for short spoken replies in the user's language."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ _OTHER = (
 
 
 def system_prompt(language: str) -> str:
-    """The instructions for a speaker of ``language`` (a tag such as ``pt`` or ``pt-br``)."""
+    """Return the system prompt for a language tag such as ``pt`` or ``pt-br``."""
     tag = language.lower().split("-", 1)[0]
     return _PROMPTS.get(tag) or _OTHER.format(language=tag)
