@@ -1,1 +1,1 @@
-"""From written text to pieces that an engine can speak."""
+"""Text processing for speech synthesis: normalisation, splitting and grapheme-to-phoneme."""

@@ -1,4 +1,4 @@
-"""Language tags: what people write → the tags that engines declare."""
+"""Convert language tags in requests to the tags that engines declare."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
         "jp": "ja",
     }
 )
-"""Tags that mean the same speech here; ``pt`` is Brazilian, like all our Portuguese voices."""
+"""Equivalent tags; ``pt`` means Brazilian Portuguese, like all Portuguese voices here."""
 
 
 def canonical(tag: str) -> str:
-    """``tag`` in the form that engines declare: lower case, hyphens, one tag per language.
+    """Return ``tag`` in the engines' form: lower case, hyphens, one tag per language.
 
-    ``PT`` → ``pt-br``, ``zh_CN`` → ``zh``, ``es-MX`` → ``es-mx`` (see :func:`matches`).
+    ``PT`` → ``pt-br``, ``zh_CN`` → ``zh``, ``es-MX`` → ``es-mx`` (see :func:`resolve`).
     """
     cleaned = tag.strip().lower().replace("_", "-")
     return _SYNONYMS.get(cleaned, cleaned)
 
 
 def base(tag: str) -> str:
-    """The language of ``tag`` without its region: ``en-gb`` → ``en``."""
+    """Return the language of ``tag`` without its region: ``en-gb`` → ``en``."""
     return canonical(tag).split("-", 1)[0]
 
 
 def resolve(tag: str, spoken: Iterable[str]) -> list[str]:
-    """Which of the ``spoken`` tags answer a request for ``tag``, best first.
+    """Return the ``spoken`` tags that match a requested ``tag``, best first.
 
-    An exact tag wins alone; a bare language takes each of its regions; a region nobody speaks
-    takes the language's other regions (``es-mx`` → ``es``).
+    An exact match is returned alone. A language without region matches all its regions. An
+    unsupported region matches the language's other regions (``es-mx`` → ``es``).
 
     Raises:
-        InvalidRequest: none does; ``details["available"]`` lists what is spoken.
+        InvalidRequest: no tag matches; ``details["available"]`` lists the spoken ones.
     """
     wanted = canonical(tag)
     known = list(dict.fromkeys(spoken))

@@ -1,4 +1,4 @@
-"""Text → the pieces that are spoken one after the other."""
+"""Split text into the pieces that are synthesised one after the other."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _SPACE = re.compile(r"\s+")
 
 
 def pieces_of(text: str, language: str, *, first_clause_chars: int | None) -> tuple[Piece, ...]:
-    """``text`` normalised for speech and cut into sentences, with the silence after each.
+    """Normalise ``text`` and split it into sentences, with the pause after each.
 
     Args:
-        text: as the person wrote it; an empty line ends a paragraph.
+        text: the text of the request; an empty line ends a paragraph.
         language: a tag of an engine's spec.
         first_clause_chars: the first sentence is cut at a clause of about this length, so that
-            sound starts early; None: whole sentences only.
+            audio starts early; None cuts at sentences only.
 
     Raises:
-        InvalidRequest: nothing in it can be spoken.
+        InvalidRequest: the text has nothing that can be spoken.
     """
     pieces: list[Piece] = []
     for paragraph in _PARAGRAPH.split(text):
@@ -48,5 +48,5 @@ def pieces_of(text: str, language: str, *, first_clause_chars: int | None) -> tu
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is a letter or a digit; marks and emoji alone are silent."""
+    """Check whether the text has a letter or a digit; marks and emoji alone have no sound."""
     return any(character.isalnum() for character in text)

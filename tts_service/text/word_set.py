@@ -1,8 +1,8 @@
-"""Word lists written as running text, which stays readable where a list of literals does not."""
+"""Build word sets from running text, which is easier to read than a list of literals."""
 
 from __future__ import annotations
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of `text`, parted by white space."""
+    """Return the words of `text`, separated by white space."""
     return frozenset(text.split())

@@ -1,7 +1,6 @@
-"""Text → the phonemes that Kokoro-82M was trained on.
+"""Grapheme-to-phoneme conversion to the phonemes that Kokoro-82M was trained on.
 
-The text should be normalised first (`tts_service.text.normalize`): here digits and symbols are
-silent.
+Normalise the text first (`tts_service.text.normalize`): digits and symbols have no sound here.
 """
 
 from __future__ import annotations
@@ -31,31 +30,31 @@ _OWN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "zh": (chinese.requires, chinese.phonemize),
 }
 _EXTRAS = {"ja": "ja"}
-"""The pyproject extra that installs what a language needs; `kokoro` where none is named."""
+"""The pyproject extra that installs a language's package; `kokoro` where none is given."""
 _ESPEAK = ("hi",)
-"""Languages for which there is only espeak-ng."""
+"""Languages that are supported only through espeak-ng."""
 
 
 def available_languages() -> tuple[str, ...]:
-    """Languages that :func:`phonemize` takes here and now, sorted."""
+    """Return the languages whose grapheme-to-phoneme packages are installed, sorted."""
     own = {name for name, (modules, _) in _OWN.items() if not _missing(modules)}
     return tuple(sorted(own | (set(_ESPEAK) if espeak.available() else set())))
 
 
 def phonemize(text: str, language: str) -> str:
-    """`text` as a string of Kokoro's symbols, punctuation and stress marks included.
+    """Convert text to Kokoro's phoneme symbols, with punctuation and stress marks.
 
     Args:
         text: normalised text; line breaks count as spaces.
-        language: a tag such as `es`, `pt-br`, `en-gb`; a region without rules of its own takes
-            those of its language.
+        language: a tag such as `es`, `pt-br`, `en-gb`; a region without its own rules uses those of
+            its language.
 
     Returns:
-        Phonemes; empty where the text has nothing that sounds.
+        Phonemes; empty where the text has nothing that can be spoken.
 
     Raises:
-        InvalidRequest: no rules for this language.
-        NotReady: the library or program for it is not installed.
+        InvalidRequest: the language has no rules.
+        NotReady: the language's package or program is not installed.
     """
     name = _resolve(language)
     if name in _ESPEAK:

@@ -1,6 +1,7 @@
-"""espeak-ng as a program of its own: never linked, because it is GPL-3 and its state is global.
+"""Grapheme-to-phoneme through the espeak-ng program.
 
-Kokoro's Spanish, French, Italian, Portuguese and Hindi voices were trained on its output.
+It runs as a separate process, since it is GPL-3 and has global state. Kokoro's Spanish, French,
+Italian, Portuguese and Hindi voices were trained on its output.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from tts_service.text.g2p.vocabulary import fit
 PROGRAM = "espeak-ng"
 TIMEOUT_S = 10.0
 VOICES = {"es": "es", "pt": "pt-br", "fr": "fr-fr", "it": "it", "hi": "hi", "en": "en-us"}
-"""Our language → espeak-ng's voice."""
+"""espeak-ng's voice for each language."""
 
 _MARKS = re.compile(rf"\s*([{re.escape(PUNCTUATION)}]+)\s*")
 _SWITCH = re.compile(r"\([a-z-]{2,8}\)")  # "(en)": the voice it switched to for a foreign word
 
 
 def available() -> bool:
-    """Whether the program is on the path."""
+    """Check whether the program is on the path."""
     return shutil.which(PROGRAM) is not None
 
 
 def phonemize(text: str, language: str) -> str:
-    """`text` in Kokoro's alphabet, through the program.
+    """Convert text to Kokoro's alphabet with the espeak-ng program.
 
-    The program swallows punctuation, so it gets one clause per line and the marks are put back.
+    The program drops punctuation, so it gets one clause per line and the marks are added again.
 
     Raises:
         NotReady: the program is not installed.

@@ -1,7 +1,7 @@
-"""Pronunciations by word, from the data packages of gruut (MIT): no code of theirs is run.
+"""Pronunciation lexicons from the data packages of gruut (MIT), without running its code.
 
-`gruut-lang-fr` has 90,717 French words as espeak-ng pronounces them, which is what Kokoro's
-French voice was trained on.
+`gruut-lang-fr` has 90,717 French words with espeak-ng's pronunciations, on which Kokoro's French
+voice was trained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 @cache
 def pronunciations(package: str) -> dict[str, str]:
-    """Word → IPA without spaces.
+    """Load a lexicon that maps words to IPA without spaces.
 
     Args:
         package: import name of the data package, for example `gruut_lang_fr`.

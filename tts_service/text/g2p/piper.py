@@ -1,4 +1,4 @@
-"""Spanish, Portuguese, French and Chinese rules from piper-plus-g2p (MIT, without espeak-ng)."""
+"""Spanish, Portuguese and French grapheme-to-phoneme with piper-plus-g2p (MIT, no espeak-ng)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tts_service.text.g2p.tokens import plain_punctuation
 from tts_service.text.g2p.vocabulary import fit
 
 requires = ("piper_plus_g2p",)
-"""Modules to be installed."""
+"""Modules that must be installed."""
 
 _lock = Lock()
 _MODULES = {
@@ -25,8 +25,8 @@ _NAMED = {"y_vowel": "y"}  # tokens that are names, not IPA
 
 @cache
 def _engine(language: str) -> Any:
-    # On import the package tries every language it has and logs a traceback for each whose
-    # library is missing; which ones we use is our own choice, so that is no news.
+    # On import the package tries all its languages and logs a traceback for each missing library.
+    # Only some of them are used here, so these messages are suppressed.
     logging.getLogger("piper_plus_g2p.registry").setLevel(logging.ERROR)
 
     module, name = _MODULES[language]
@@ -34,7 +34,7 @@ def _engine(language: str) -> Any:
 
 
 def phonemize(text: str, language: str) -> str:
-    """`text` in Kokoro's alphabet; `language` is `es`, `pt` or `fr`."""
+    """Convert text to Kokoro's alphabet; `language` is `es`, `pt` or `fr`."""
     with _lock:
         found = _engine(language).phonemize(plain_punctuation(text))
     return fit("".join(_NAMED.get(token, token) for token in found))

@@ -1,4 +1,4 @@
-"""Cutting a line into words and punctuation, the same way for every language."""
+"""Split a line into words and punctuation, for all languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 PUNCTUATION = ';:,.!?—…"()“”'
-"""Marks that Kokoro was trained with; they carry the pauses and the melody."""
+"""Marks that Kokoro was trained with; they determine pauses and intonation."""
 
 _SIMPLER = str.maketrans(
     {
@@ -41,15 +41,18 @@ _TOKEN = re.compile(rf"[^\W\d_]+(?:'[^\W\d_]+)*'?|[{re.escape(PUNCTUATION)}]|\s+
 
 
 def plain_punctuation(text: str) -> str:
-    """`text` in NFC with typographic and full-width marks as the ones Kokoro knows."""
+    """Convert text to NFC with the punctuation marks that Kokoro knows.
+
+    Typographic and full-width marks are replaced.
+    """
     return unicodedata.normalize("NFC", text).translate(_SIMPLER)
 
 
 def tokens(text: str) -> Iterator[str]:
-    """Words (with their apostrophes), single marks, hyphens and single spaces, in order.
+    """Yield words (with their apostrophes), single marks, hyphens and single spaces, in order.
 
-    Everything else (digits, symbols) has no sound at this stage and is left out; spelling
-    numbers is the work of `tts_service.text.normalize`.
+    Other characters (digits, symbols) have no sound here and are dropped;
+    `tts_service.text.normalize` spells out numbers.
     """
     for match in _TOKEN.finditer(plain_punctuation(text)):
         found = match.group()
@@ -57,5 +60,5 @@ def tokens(text: str) -> Iterator[str]:
 
 
 def is_word(token: str) -> bool:
-    """Whether a token has letters."""
+    """Check whether a token is a word."""
     return token[0].isalpha()

@@ -1,9 +1,8 @@
-"""Kokoro-82M's input alphabet, and the one place where IPA is fitted to it.
+"""Kokoro-82M's phoneme alphabet and the conversion of IPA to it.
 
-The table of symbols is `vocab` of Kokoro-82M's `config.json` (Apache-2.0), the same as the
-`vocab.json` beside the model. The spellings of diphthongs and affricates follow misaki's
-`EspeakG2P`, with which the model's training texts were transcribed: one symbol for what
-espeak-ng treats as one sound.
+The symbols are `vocab` in Kokoro-82M's `config.json` (Apache-2.0), the same as `vocab.json` beside
+the model. Diphthongs and affricates are written as in misaki's `EspeakG2P`, with which the model's
+training texts were transcribed: one symbol for what espeak-ng treats as one sound.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ SYMBOLS = frozenset(
     ';:,.!?—…"()“” \u0303ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴø'
     "ɸθœɹɾɻʁɽʂʃʈʧʊʋʌɣɤχʎʒʔˈˌːʰʲ↓→↗↘ᵻ"
 )
-"""Every character the model has an embedding for (114)."""
+"""Every character that the model has an embedding for (114)."""
 
 _SEQUENCES = {
     "a͡ɪ": "I",
@@ -62,32 +61,32 @@ _NEAREST = {
 _BEFORE_MARK = re.compile(r" ([,.;:!?…)”])")  # French sets a space there
 
 _DROPPED = frozenset("\u0361\u035c\u0329\u032a\u032f\u0325\u0306-_ˑ¿¡'‘’‿|‖")
-"""Marks without a symbol of their own whose loss does not change which sound is made."""
+"""Marks without a symbol that can be dropped without changing the sound."""
 
 
 def fit(ipa: str) -> str:
-    """IPA (any Unicode form) in Kokoro's alphabet; what it lacks is replaced or left out.
+    """Convert IPA (any Unicode form) to Kokoro's alphabet; missing symbols are replaced or dropped.
 
     Args:
         ipa: IPA with punctuation; diphthongs and affricates may be tied (U+0361).
 
     Returns:
-        A string of :data:`SYMBOLS` only, decomposed (a nasal vowel is a vowel and U+0303),
-        without double spaces or spaces before a mark.
+        A string of :data:`SYMBOLS` only, decomposed (a nasal vowel is a vowel and U+0303), without
+            double spaces or spaces before a mark.
     """
     known = "".join(symbol for symbol in _nearest(ipa) if symbol in SYMBOLS)
     return _BEFORE_MARK.sub(r"\1", " ".join(known.split()))
 
 
 def unknown_characters(ipa: str) -> Counter[str]:
-    """Characters that :func:`fit` leaves out although nobody decided that they may be."""
+    """Count the characters that :func:`fit` drops although they are not listed as droppable."""
     return Counter(
         symbol for symbol in _nearest(ipa) if symbol not in SYMBOLS and symbol not in _DROPPED
     )
 
 
 def _nearest(ipa: str) -> str:
-    # Decomposed because the alphabet has the combining tilde; c cedilla is a letter of its own.
+    # Decomposed, since the alphabet has the combining tilde; c cedilla is a separate letter.
     pieces = unicodedata.normalize("NFC", " ".join(ipa.split())).split("ç")
     text = "ç".join(unicodedata.normalize("NFD", piece) for piece in pieces)
     for sequence, symbol in _SEQUENCES.items():

@@ -1,8 +1,8 @@
-"""Written text → the words a person would say, for English, Spanish, French, Italian, Portuguese.
+"""Text normalisation: write text as it is spoken in English, Spanish, French, Italian, Portuguese.
 
-Each class of token has a file and a function `rule(text, language) -> text`; `_RULES` is their
-order, which matters: the specific before the general, so that a date is gone before the ranges
-are looked for and a price before the plain numbers. Punctuation that carries the melody stays.
+Each class of token has a module with a function `rule(text, language) -> text`. `_RULES` is their
+order, from specific to general: dates before ranges, prices before plain numbers. Punctuation that
+determines the prosody is kept.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ from tts_service.text.normalize.symbols import signs, symbols
 
 _RULES: tuple[Callable[[str, Language], str], ...] = (
     addresses,
-    times,  # before the abbreviations, which know p. and m.
+    times,  # before abbreviations, which match p. and m.
     dates,
-    roman,  # before the abbreviations, which know s. and séc.
+    roman,  # before abbreviations, which match s. and séc.
     abbreviations,
     phones,
     ranges,
     money,
-    ordinals,  # 3° may be either; what is no ordinal is left to the units
+    ordinals,  # before units, since 3° may be an ordinal or degrees
     units,
     fractions,
     signs,
-    acronyms,  # while MP3 still has its figure
+    acronyms,  # before numbers, so that MP3 still has its digit
     numbers,
     symbols,
 )
 
 
 def normalize(text: str, language: str) -> str:
-    """`text` as it is spoken in `language`.
+    """Convert `text` to the words that are spoken in `language`.
 
     Args:
-        text: anything; it is never refused.
-        language: a tag such as `en`, `pt-BR`. Portuguese is Brazil's, English reads dates as in
-            the United States. A language without rules of its own gets its numbers spelled where
-            num2words knows it, and is only cleaned otherwise.
+        text: any text; it is never refused.
+        language: a tag such as `en`, `pt-BR`. Portuguese is Brazilian, and English dates are read
+            as in the United States. For other languages only numbers are spelled out where
+            num2words supports it, else the text is only cleaned.
 
     Returns:
-        Text in NFC, line breaks kept, without emoji, control characters and unspoken signs.
-        Words that are plain already come back unchanged.
+        Text in NFC with its line breaks, without emoji, control characters and unspoken signs. Text
+            that needs no normalisation is returned unchanged.
     """
     known = _language(language)
     spoken = clean(text)

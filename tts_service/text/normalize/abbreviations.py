@@ -1,4 +1,4 @@
-"""Abbreviations that people write and nobody says."""
+"""Expand abbreviations that are written but not spoken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from tts_service.text.normalize.locales import Language
 
 _ENDING = {
-    # These may end a sentence, so the full stop stays where a capital or nothing follows.
+    # These may end a sentence, so the full stop is kept before a capital or the end of the text.
     "en": {"etc.": "et cetera", "Inc.": "Incorporated", "Ltd.": "Limited", "Co.": "Company",
            "Corp.": "Corporation", "Jr.": "Junior", "Ave.": "Avenue", "Blvd.": "Boulevard",
            "Rd.": "Road", "Bros.": "Brothers", "Dept.": "Department", "et al.": "and others",
@@ -26,7 +26,7 @@ _ENDING = {
            "a.C.": "antes de Cristo", "d.C.": "depois de Cristo", "EUA": "Estados Unidos"},
 }  # fmt: skip
 _LEADING = {
-    # Always followed by what they belong to.
+    # Always followed by the word that they belong to.
     "en": {"Mr.": "Mister", "Mrs.": "Missus", "Ms.": "Miz", "Prof.": "Professor", "Gen.": "General",
            "Col.": "Colonel", "Capt.": "Captain", "Lt.": "Lieutenant", "Sgt.": "Sergeant",
            "Rev.": "Reverend", "Hon.": "Honorable", "Gov.": "Governor", "Sen.": "Senator",
@@ -106,7 +106,7 @@ def _patterns(code: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[s
 
 
 def abbreviations(text: str, language: Language) -> str:
-    """Write out titles, addresses and the like."""
+    """Expand titles, addresses and other abbreviations."""
     code = language.code
     leading, ending, page = _patterns(code)
     if code == "en":
@@ -129,7 +129,7 @@ def _stop(found: re.Match[str], mark: str = "") -> str:
 
 
 def _cased(found: re.Match[str], spoken: str) -> str:
-    """A capital at the start of a sentence, so that what cuts sentences still sees one."""
+    """Capitalise the expansion at the start of a sentence, which sentence splitting relies on."""
     before = found.string[: found.start()].rstrip()
     starts = not before or before[-1] in ".!?…\n"
     return spoken[0].upper() + spoken[1:] if starts else spoken

@@ -1,4 +1,4 @@
-"""Words in capitals: spelled, unless people say them as a word."""
+"""Spell acronyms letter by letter, unless they are pronounced as words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAID = word_set(
     "LEGO VISA PETA MERCOSUR MERCOSUL ENEM IBAMA FUNAI RENFE INSEE PACS SAMU SMIC ISTAT "
     "INPS IRPEF"
 )
-"""Acronyms that are words in all five languages, as far as they are known there at all."""
+"""Acronyms that are pronounced as words in all five languages where they are known."""
 _SAID_IN = {
     "en": frozenset({"AIDS", "DARE"}),
     "es": frozenset(["ONU", "SIDA", "IVA", "PIB", "AVE", "LED"]),
@@ -34,11 +34,11 @@ _CLUSTER = re.compile(
     r"[^AEIOUYÀ-Ý]{3}|[^AEIOUYÀ-ÝNSLRTXMDKZ]$"
     r"|^[^AEIOUYÀ-Ý]{2}(?<!BR|CR|DR|FR|GR|PR|TR|BL|CL|FL|GL|PL|CH|SH|ST)"
 )
-"""What a word that people pronounce does not have."""
+"""Letter sequences that do not occur in pronounceable words."""
 
 
 def acronyms(text: str, language: Language) -> str:
-    """Spell FBI, USB, S.O.S.; leave NASA and shouted text as words (in lower case)."""
+    """Spell FBI, USB, S.O.S.; keep NASA and text in capitals as words (in lower case)."""
     shouted = bool(_SHOUTED.search(text))
     return _CAPITALS.sub(lambda found: _spoken(found, language, shouted), text)
 
@@ -54,7 +54,7 @@ def _spoken(found: re.Match[str], language: Language, shouted: bool) -> str:
         return (
             found.group() if plain in _SAID | _SAID_IN[code] else plain.lower() + (found[2] or "")
         )
-    # The last dot of S.O.S. may close the sentence as well.
+    # The last dot of S.O.S. may also end the sentence.
     rest = found.string[found.end() :]
     stop = "." if dotted and (not rest.strip() or re.match(r"\s+[A-ZÀ-Ý]", rest)) else ""
     plural = "'s" if found[2] and code == "en" else ""
@@ -67,5 +67,5 @@ def _is_said(word: str, code: str, shouted: bool) -> bool:
         return True
     if not _VOWELS.search(word):
         return False
-    # Five letters that follow one another like a word are said as one; short ones are spelled.
+    # Pronounceable acronyms of five letters or more are read as words; short ones are spelled.
     return shouted or (len(word) >= 5 and not _CLUSTER.search(word))

@@ -1,4 +1,4 @@
-"""E-mail and web addresses, handles and hashtags, read aloud."""
+"""Read e-mail and web addresses, handles and hashtags aloud."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIGNS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _HASHTAG = {"en": "hashtag", "es": "hashtag", "fr": "hashtag", "it": "hashtag", "pt": "hashtag"}
 _WORDS_AS_ENDINGS = {"en": "io me tv", "es": "es", "fr": "", "it": "it", "pt": ""}
-"""Country endings that are said as a word in that language; the others are spelled."""
+"""Country-code domains that a language reads as a word; others are spelled."""
 
 _TOP = (
     "com|org|net|edu|gov|gob|info|dev|app|io|ai|co|me|tv|eu|uk|us|ca|au|ie|nz|es|mx|ar|cl|pe|uy"
@@ -46,7 +46,7 @@ _VOWEL = re.compile(r"[aeiouyà-ÿ]", re.IGNORECASE)
 
 
 def addresses(text: str, language: Language) -> str:
-    """Read e-mail addresses, URLs (without scheme and `www`), `@handles` and `#hashtags`."""
+    """Expand e-mail addresses, URLs (without scheme and `www`), `@handles` and `#hashtags`."""
     text = _EMAIL.sub(lambda found: _read(found.group(), language), text)
     text = _URL.sub(lambda found: _read(found.group(), language), text)
     return _HANDLE.sub(lambda found: _handle(found, language), text)

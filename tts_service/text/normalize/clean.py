@@ -1,4 +1,4 @@
-"""Characters first: one Unicode form, no control characters, no emoji, no markup."""
+"""Clean characters: NFC, without control characters, emoji and markup."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MARKUP = re.compile(
 
 
 def clean(text: str) -> str:
-    """`text` in NFC without control characters, emoji and Markdown marks; digits become ASCII.
+    """Convert `text` to NFC without control characters, emoji and Markdown; digits become ASCII.
 
-    Line breaks stay, other white space becomes single spaces.
+    Line breaks are kept, other white space becomes single spaces.
     """
     out: list[str] = []
     for character in unicodedata.normalize("NFC", text):

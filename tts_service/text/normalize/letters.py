@@ -1,4 +1,4 @@
-"""The names of the letters, for what has to be spelled."""
+"""Names of letters, for spelling words aloud."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TABLE = {
 
 
 def spell(word: str, language: Language) -> str:
-    """The letters of `word` by name; English keeps capitals, which its phonemes spell.
+    """Return the names of the letters of `word`; in English, capitals, which its G2P spells.
 
-    Accents are ignored; characters that are no Latin letter are left out, digits stay.
+    Accents are ignored, non-Latin characters are dropped and digits are kept.
     """
     plain = unicodedata.normalize("NFD", word)
     letters = [each for each in plain if each.isascii() and each.isalnum()]

@@ -1,4 +1,4 @@
-"""What the rules need to know about a language; separators come from CLDR through Babel."""
+"""Language data for the normalisation rules; separators come from CLDR through Babel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from babel import Locale, UnknownLocaleError
 from num2words import CONVERTER_CLASSES
 
 SPOKEN = ("en", "es", "fr", "it", "pt")
-"""Languages with rules for every class of token; others get their numbers spelled at most."""
+"""Languages with rules for all classes of token; for others at most numbers are spelled out."""
 
 _CLDR = {"pt": "pt_BR", "en": "en_US"}
 _OWN_READER = frozenset({"ja", "ko", "zh"})
@@ -18,12 +18,12 @@ _OWN_READER = frozenset({"ja", "ko", "zh"})
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language as the rules see it.
+    """A language's data for the normalisation rules.
 
     Attributes:
         code: primary subtag in lower case (`pt`).
         cldr: Babel's locale name (`pt_BR`).
-        words: num2words' name for it; empty where num2words does not know it.
+        words: num2words' name of the language; empty where it is not supported.
         decimal: the decimal separator.
         group: characters that may separate thousands.
         full: whether all rules apply, or only the spelling of numbers.
@@ -39,7 +39,7 @@ class Language:
 
 @cache
 def language(tag: str) -> Language:
-    """The language of a tag such as `pt-BR` or `EN_us`; unknown tags have no number words."""
+    """Return the data for a tag such as `pt-BR` or `EN_us`; unknown tags have no number words."""
     code = tag.lower().replace("_", "-").split("-")[0]
     cldr = _CLDR.get(code, code)
     words = cldr if cldr in CONVERTER_CLASSES else code
@@ -55,7 +55,7 @@ def _separators(cldr: str) -> tuple[str, str]:
     except (UnknownLocaleError, ValueError, KeyError):
         return ".", ","
     decimal, group = str(symbols["decimal"]), str(symbols["group"])
-    # A French text has any of the narrow, the no-break and the plain space; many Spanish and
-    # Italian ones follow the ISO and do as well.
+    # French texts use the narrow, the no-break or the plain space; many Spanish and Italian texts
+    # do so too, following ISO.
     spaces = "" if decimal == "." else "\u202f\u00a0 "
     return decimal, "".join(dict.fromkeys(("." if group.isspace() else group) + spaces))

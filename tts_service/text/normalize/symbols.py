@@ -1,4 +1,4 @@
-"""Signs that are left when the numbers are words."""
+"""Spell out or drop signs and symbols."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _BEFORE_MARK = re.compile(r" +([,.;:!?…)”])")
 
 
 def signs(text: str, language: Language) -> str:
-    """Name the signs between numbers, while the numbers are still figures."""
+    """Name the signs between numbers while the numbers are still digits."""
     math = _MATH[language.code]
     text = _TIMES.sub(f" {_BY[language.code]} ", text)
     text = _MINUS.sub(f" {math['-']} ", text)
@@ -61,7 +61,7 @@ def signs(text: str, language: Language) -> str:
 
 
 def symbols(text: str, language: Language) -> str:
-    """Name the signs that are said, drop the others, and tidy the spaces."""
+    """Name the signs that are spoken, drop the others, and clean up spaces."""
     math = _MATH[language.code]
     text = text.replace("&", f" {_AND[language.code]} ")
     text = re.sub(r"(?<=\w) ?%", f" {_PERCENT[language.code]}", text)

@@ -1,7 +1,8 @@
-"""Mandarin: pypinyin (MIT) for the readings and tone sandhi, pinyin to Kokoro's symbols here.
+"""Mandarin grapheme-to-phoneme: pypinyin (MIT) for readings and tone sandhi, then a pinyin table.
 
-The alphabet writes tones as arrows: `→` first, `↗` second, `↓` third, `↘` fourth, none neutral,
-as misaki does. The syllable table follows the IPA of D. Lin, "The Sounds of Chinese", ch. 2-6.
+Kokoro's alphabet writes tones as arrows, as misaki does: `→` first, `↗` second, `↓` third, `↘`
+fourth; the neutral tone has no mark. The syllable table follows the IPA of D. Lin, "The Sounds of
+Chinese", ch. 2-6.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tts_service.text.g2p.tokens import plain_punctuation
 from tts_service.text.g2p.vocabulary import SYMBOLS, fit
 
 requires = ("pypinyin",)
-"""Modules to be installed."""
+"""Modules that must be installed."""
 
 _INITIALS = {
     "zh": "ꭧ", "ch": "ꭧʰ", "sh": "ʂ", "b": "p", "p": "pʰ", "m": "m", "f": "f", "d": "t", "t": "tʰ",
@@ -37,7 +38,7 @@ _DIGITS = "零一二三四五六七八九"
 
 
 def phonemize(text: str) -> str:
-    """`text` in Kokoro's alphabet; English words inside it are spoken as English."""
+    """Convert text to Kokoro's alphabet; embedded English words are pronounced as English."""
     spoken = _NUMBER.sub(_number, _YEAR.sub(lambda m: _each(m[0]), plain_punctuation(text)))
     return fit("".join(_run(piece) for piece in _HAN.findall(spoken)))
 
@@ -46,7 +47,7 @@ def _run(piece: str) -> str:
     if "\u3400" <= piece[0] <= "\u9fff":
         return " ".join(_word(word) for word in _words(piece))
     embedded = _LATIN.sub(lambda m: f" {english.phonemize(m[0])} ", piece)
-    # A mark needs its space: full-width ones bring none.
+    # Marks need a following space, which full-width ones do not have.
     return re.sub(r"([,.;:!?])(?=\S|$)", r"\1 ", "".join(c for c in embedded if c in SYMBOLS))
 
 
@@ -64,7 +65,7 @@ def _word(word: str) -> str:
 
 
 def syllable(pinyin: str) -> str:
-    """One syllable such as `zhong1`; what is no pinyin comes back as nothing."""
+    """Convert one syllable such as `zhong1`; return the empty string for invalid pinyin."""
     found = re.fullmatch(r"([a-züêv]+)([1-5])", pinyin)
     if found is None:
         return ""
@@ -104,7 +105,7 @@ def _number(found: re.Match[str]) -> str:
 
 
 def number_words(value: int) -> str:
-    """A number below 10^16 in characters: num2words has no Chinese."""
+    """Write a number below 10^16 in Chinese characters, which num2words does not support."""
     if not value:
         return _DIGITS[0]
     groups: list[str] = []

@@ -1,7 +1,7 @@
-"""English: hibari's grapheme-to-phoneme (Apache-2.0), whose symbols are already Kokoro's.
+"""English grapheme-to-phoneme with hibari's G2P (Apache-2.0), which uses Kokoro's symbols.
 
-It is a port of misaki's English part, the transcriber Kokoro's English voices were trained
-with: `A I O W Y` are diphthongs, `T` the flap, `ᵊ` a short schwa.
+It is a port of the English part of misaki, with which the training texts of Kokoro's English voices
+were transcribed. `A I O W Y` are diphthongs, `T` is the flap, `ᵊ` a short schwa.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from tts_service.text.g2p.vocabulary import fit
 
 requires = ("hibari",)
-"""Modules to be installed."""
+"""Modules that must be installed."""
 
 _lock = Lock()
 
@@ -26,7 +26,7 @@ def _engine(british: bool) -> Any:
 
 
 def phonemize(text: str, *, british: bool = False) -> str:
-    """`text` in Kokoro's alphabet, American unless `british`."""
+    """Convert text to Kokoro's alphabet in American or, with `british`, British English."""
     with _lock:  # the lexicon keeps per-call state
         lines = [_line(line, british) for line in text.splitlines() if line.strip()]
     return fit(" ".join(lines))
@@ -35,5 +35,5 @@ def phonemize(text: str, *, british: bool = False) -> str:
 def _line(text: str, british: bool) -> str:
     spoken = str(_engine(british)(text))
     end = text.rstrip()[-1]
-    # The tokenizer takes the stop after a letter (3 P M.) for a part of an abbreviation.
+    # The tokenizer reads the full stop after a letter (3 P M.) as part of an abbreviation.
     return spoken + end if end in ".!?" and not spoken.endswith(end) else spoken

@@ -1,8 +1,8 @@
-"""French: a lexicon for the words, rules of our own for what happens between them.
+"""French grapheme-to-phoneme: a lexicon for words, and rules for liaison and elision.
 
-French spelling hides which last letters sound, so words come from `lexicon.py`; a word that is
-not there goes through the rules of piper-plus-g2p. Liaison and elided schwas depend on the
-neighbours: only the liaisons that everybody makes are made.
+French spelling does not show which final letters are pronounced, so words are looked up with
+`lexicon.py`. Unknown words use the rules of piper-plus-g2p. Liaison and elided schwas depend on the
+neighbouring words; only the obligatory liaisons are made.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tts_service.text.g2p.vocabulary import fit
 from tts_service.text.word_set import word_set
 
 requires = ("gruut_lang_fr", "piper_plus_g2p")
-"""Modules to be installed."""
+"""Modules that must be installed."""
 
 _LEXICON = "gruut_lang_fr"
 _LIAISON = {
@@ -49,7 +49,8 @@ _NUMBERS = {
 }
 _COUNTED = word_set("deux trois cinq six huit neuf dix vingt cent cents vingts")
 _NOT_COUNTED = word_set("à ou au aux avant après avec en est alors a")
-"""A number makes its liaison with what it counts (dix heures), not with these (dix à vingt)."""
+"""Words before which a number makes no liaison (dix à vingt), unlike a counted noun (dix
+heures)."""
 
 _NUMERALS = word_set(
     "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt "
@@ -99,7 +100,7 @@ _SILENT_T = re.compile(
 
 
 def phonemize(text: str) -> str:
-    """`text` in Kokoro's alphabet."""
+    """Convert text to Kokoro's alphabet."""
     pieces = list(tokens(text.lower()))
     out: list[str] = []
     for index, piece in enumerate(pieces):
@@ -120,7 +121,7 @@ def phonemize(text: str) -> str:
 
 
 def word_phonemes(word: str, following: str = "") -> str:
-    """One lower-case word as it is said before `following` ("" at a pause)."""
+    """Convert one lower-case word as it is pronounced before `following` ("" at a pause)."""
     vowel = _starts_with_vowel(following)
     if word in _COUNTED and following in _NOT_COUNTED:
         vowel = False
@@ -145,7 +146,7 @@ def _starts_with_vowel(word: str) -> bool:
 
 
 def _last_consonant(word: str, sound: str) -> str:
-    """`sound` without the consonant that the lexicon adds for a liaison."""
+    """Remove the final liaison consonant that the lexicon adds."""
     if sound.endswith("z") and word[-1] in "sxz" and not word.endswith(("zz", "gaz", "az")):
         return sound[:-1]
     if sound.endswith("t") and _SILENT_T.search(word):
@@ -156,7 +157,7 @@ def _last_consonant(word: str, sound: str) -> str:
 
 
 def _unknown(word: str) -> str:
-    """A word that is not in the lexicon, stressed on its last full vowel."""
+    """Convert a word that is not in the lexicon, with the stress on its last full vowel."""
     sound = piper.phonemize(word, "fr")
     if word.endswith(("e", "es")) and sound.endswith("ə") and len(sound) > 3:
         sound = sound[:-1]

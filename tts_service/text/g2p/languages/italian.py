@@ -1,10 +1,10 @@
-"""Italian letter-to-sound rules of our own, written to sound like what Kokoro was trained on.
+"""Italian grapheme-to-phoneme rules, fitted to Kokoro's training data.
 
-Italian spelling gives nearly everything but the place of the stress (`italian_stress.py`), the
-openness of a stressed e or o, and the voice of z. The rules are the spelling rules of any Italian
-grammar; what they get wrong was found by ear and by reading back, not in a source. The notation
-(length marks, ɪ and ʊ, `S` for a double s) is espeak-ng's as misaki writes it, because Kokoro's
-Italian voices learnt that.
+Italian spelling determines the pronunciation except for the stress (`italian_stress.py`), the
+openness of a stressed e or o, and the voicing of z. The rules are the spelling rules of any Italian
+grammar. Their exceptions were found by listening and by transcribing the audio, not in a source.
+The notation (length marks, ɪ and ʊ, `S` for a double s) is espeak-ng's as misaki writes it, because
+Kokoro's Italian voices were trained on it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LEANING = word_set(
     "l d un dell all dall nell sull dagl degl c s m t v n dov com è ho hai ha hanno sono "
     "sei siamo mia mio sua suo"
 )
-"""Articles, prepositions and clitics: without a stress of their own."""
+"""Articles, prepositions and clitics, which have no stress of their own."""
 
 _HARD_GLI = re.compile(r"^gli[cst]|anglic|anglis|negli[gs]|gerogli|gangli")
 _VOICED_Z = re.compile(
@@ -35,7 +35,7 @@ _VOICED_Z = re.compile(
 )
 _DIGRAPHS = {"ch": "k", "gh": "ɡ", "gn": "ɲ", "ph": "f", "th": "t", "sh": "ʃ", "ck": "k"}
 _ELISIONS = {"dov'è": "dovˈɛ", "cos'è": "kozˈɛ", "com'è": "komˈɛ", "c'è": "ʧˈɛ", "cioè": "ʧoˈɛ"}
-"""Words with è that carry a stress, unlike è alone."""
+"""Words with è that are stressed, unlike è alone."""
 _SINGLE = {
     "a": "a", "b": "b", "c": "k", "d": "d", "e": "e", "f": "f", "g": "ɡ", "i": "i", "j": "j",
     "k": "k", "l": "l", "m": "m", "n": "n", "o": "o", "p": "p", "q": "k", "r": "r", "s": "s",
@@ -45,7 +45,7 @@ _LONG = {"l": "ll", "m": "mm", "n": "nn", "r": "rɾ", "f": "ff", "v": "vv", "s":
 
 
 def phonemize(text: str) -> str:
-    """`text` in Kokoro's alphabet."""
+    """Convert text to Kokoro's alphabet."""
     out: list[str] = []
     for piece in tokens(text.lower()):
         if is_word(piece):
@@ -56,7 +56,7 @@ def phonemize(text: str) -> str:
 
 
 def _elided(word: str) -> str:
-    """A word that may hold apostrophes: c'era keeps its soft c."""
+    """Convert a word that may contain apostrophes; c'era keeps its soft c."""
     if word in _ELISIONS:
         return _ELISIONS[word]
     parts = [part for part in word.split("'") if part]
@@ -65,7 +65,7 @@ def _elided(word: str) -> str:
 
 
 def word_phonemes(word: str) -> str:
-    """One lower-case word without apostrophes, as phonemes."""
+    """Convert one lower-case word without apostrophes to phonemes."""
     letters = plain_letters(word)
     stress = None if word in _LEANING else stressed_vowel(word)
     syllabic = set(nuclei(letters, stress))
@@ -92,7 +92,7 @@ def _vowel(letters: str, position: int, stress: int | None, syllabic: bool, last
     letter = letters[position]
     if position == stress:
         if position == last and letter == "e":
-            return "ˈe"  # perché; è and caffè are in the minority and differ little
+            return "ˈe"  # as in perché; words in -è (caffè) are fewer and sound similar
         open_vowel = {"e": "ɛ", "o": "ɔ"} if _is_open(letters, position) else {}
         return "ˈ" + open_vowel.get(letter, letter)
     following = letters[position + 1 : position + 2]
@@ -106,7 +106,10 @@ def _vowel(letters: str, position: int, stress: int | None, syllabic: bool, last
 
 
 def _is_open(letters: str, position: int) -> bool:
-    """Whether a stressed e or o is open: usual before two consonants, in -ie-/-uo-, in -ica."""
+    """Check whether a stressed e or o is open.
+
+    It usually is before two consonants, in -ie-/-uo- and in -ica.
+    """
     before = letters[position - 1 : position]
     rest = letters[position + 1 :]
     if letters[position] == "o":
@@ -115,7 +118,7 @@ def _is_open(letters: str, position: int) -> bool:
 
 
 def _consonant(letters: str, position: int) -> tuple[str, int]:
-    """The sound at `position` and how many letters it takes."""
+    """Return the sound at `position` and the number of letters that it spans."""
     letter = letters[position]
     pair = letters[position : position + 2]
     following = letters[position + 1 : position + 2]
@@ -144,6 +147,6 @@ def _consonant(letters: str, position: int) -> tuple[str, int]:
 
 
 def _mute_i(letters: str, position: int) -> bool:
-    """Whether the i at `position` only softens the consonant before it (ciao, giorno, lascia)."""
+    """Check whether an i only softens the preceding consonant (ciao, giorno, lascia)."""
     following = letters[position + 1 : position + 2]
     return letters[position] == "i" and bool(following) and following in _VOWELS

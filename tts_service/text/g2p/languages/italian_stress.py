@@ -1,7 +1,7 @@
-"""Where an Italian word is stressed: on its accent, else by its ending, else second to last.
+"""Find the stressed vowel of Italian words: by accent, by ending, else the second to last syllable.
 
-The endings are those that Italian grammars list for words stressed on the third vowel from the
-end (parole sdrucciole); the word lists hold common words that no ending gives away.
+The endings are those that Italian grammars list for words stressed on the third vowel from the end
+(parole sdrucciole). The word lists hold common words whose endings do not show the stress.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECOND = re.compile(
     r"|cornic|vernic|naric|camic)(?:o|a|i|he|hi|e)"
     r"|^(?:temere|bere|parol[ae]|pistol[ae]|fagiolo|spagnol[oaie]|gentil[ei]|severe|sincere))$"
 )
-"""Words that end like those of `_THIRD` and are not."""
+"""Words with an ending of `_THIRD` that are stressed on the second vowel from the end."""
 
 _THIRD_WORDS = word_set(
     "abbiano abita abitano abiti abito accogliere agile alberi albero amano anima anime animo "
@@ -56,7 +56,7 @@ _THIRD_WORDS = word_set(
     "vescovo viaggiano videro vipera visita visitano vittima vittime vogliano vogliono vomito "
     "zaffiro zingaro zucchero"
 )
-"""Common words whose ending does not show it."""
+"""Common words stressed on the third vowel from the end whose endings do not show it."""
 
 _HIATUS = re.compile(
     r"(?:log|graf|nom|sof|pat|fon|metr|arch|crat?z|urg|eri|cra)i[ae]$"
@@ -71,15 +71,15 @@ _TRUNCATED = re.compile(r"(?:[^aeiou]*[aeiou][^aeiou]+|.*[aeo][rnl])$")
 
 
 def plain_letters(word: str) -> str:
-    """`word` without accents."""
+    """Return `word` without accents."""
     return word.translate(_ACCENTS)
 
 
 def nuclei(letters: str, stress: int | None = None) -> list[int]:
-    """Positions of the vowels that carry a syllable.
+    """Return the positions of the vowels that carry a syllable.
 
-    Not among them: i and u that glide into or out of another vowel, the i that only softens c, g
-    and sc, the u of qu and gu. A stressed vowel always carries one.
+    Excluded are i and u that glide into or out of another vowel, the i that only softens c, g and
+    sc, and the u of qu and gu. A stressed vowel always carries a syllable.
     """
     found: list[int] = []
     for position, letter in enumerate(letters):
@@ -102,7 +102,7 @@ def _glides(letters: str, position: int, stress: int | None) -> bool:
 
 
 def stressed_vowel(word: str) -> int | None:
-    """Position of the stressed vowel in `word` (lower case); None where it has no vowel."""
+    """Return the position of a lower-case word's stressed vowel; None where it has no vowel."""
     for position in range(len(word) - 1, -1, -1):
         if word[position] in _ACCENTED:
             return position
@@ -112,7 +112,7 @@ def stressed_vowel(word: str) -> int | None:
     found = nuclei(letters)
     vowels = [position for position, letter in enumerate(letters) if letter in _VOWELS]
     if len(found) < 2:
-        # mio, tuo, due: the glide is all there is besides the last vowel.
+        # mio, tuo, due: the glide is the only other vowel beside the last one.
         if (
             len(vowels) == 2
             and vowels[1] == len(letters) - 1

@@ -1,4 +1,4 @@
-"""Japanese: Open JTalk's readings (pyopenjtalk-plus, MIT), its phonemes in Kokoro's symbols here.
+"""Japanese grapheme-to-phoneme: Open JTalk's readings (pyopenjtalk-plus, MIT) in Kokoro's symbols.
 
 The symbols are misaki's for Japanese: `ɯ` and, after s, z, ts and palatals, `ɨ`; `ʲ` before i.
 """
@@ -12,7 +12,7 @@ from tts_service.text.g2p.tokens import PUNCTUATION, plain_punctuation
 from tts_service.text.g2p.vocabulary import fit
 
 requires = ("pyopenjtalk",)
-"""Modules to be installed."""
+"""Modules that must be installed."""
 
 _CONSONANTS = {
     "ch": "ʨ", "j": "ʥ", "sh": "ɕ", "ts": "ʦ", "f": "ɸ", "r": "ɾ", "w": "β", "g": "ɡ", "y": "j",
@@ -31,7 +31,7 @@ _lock = Lock()
 
 
 def phonemize(text: str) -> str:
-    """`text` in Kokoro's alphabet; clauses are read one by one so that the marks survive."""
+    """Convert text to Kokoro's alphabet, clause by clause so that punctuation is kept."""
     out: list[str] = []
     for piece in _MARKS.split(plain_punctuation(text).replace("・", " ").replace("「", "“")):
         if len(piece) == 1 and piece in PUNCTUATION:
@@ -50,7 +50,7 @@ def _clause(text: str) -> str:
 
 
 def symbols(phones: list[str]) -> str:
-    """Open JTalk's phones of one clause in Kokoro's symbols."""
+    """Convert Open JTalk's phones of one clause to Kokoro's symbols."""
     out: list[str] = []
     previous = ""
     for index, phone in enumerate(phones):

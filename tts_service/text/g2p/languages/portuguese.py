@@ -1,8 +1,9 @@
-"""Brazilian Portuguese letter-to-sound rules of our own.
+"""Brazilian Portuguese grapheme-to-phoneme rules.
 
-The notation is espeak-ng's for `pt-br` as misaki writes it (final a `æ`, e `y`, o `ʊ`; an r that
-closes a syllable `ɾə`; nasal vowels before a consonant with `ŋ`), because Kokoro's Portuguese
-voices learnt that. Source of the rules: T. Cristófaro Silva, "Fonética e Fonologia do Português".
+The notation is espeak-ng's for `pt-br` as misaki writes it, because Kokoro's Portuguese voices were
+trained on it: final a is `æ`, e `y`, o `ʊ`; an r that closes a syllable is `ɾə`; nasal vowels
+before a consonant have `ŋ`. Source of the rules: T. Cristófaro Silva, "Fonética e Fonologia do
+Português".
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _ACCENTS = str.maketrans("áàâãéêíóôõúü", "aaaaeeiooouu")
 
 
 def phonemize(text: str) -> str:
-    """`text` in Kokoro's alphabet."""
+    """Convert text to Kokoro's alphabet."""
     pieces = list(tokens(text.lower()))
     out: list[str] = []
     for index, piece in enumerate(pieces):
@@ -63,7 +64,7 @@ def phonemize(text: str) -> str:
 
 
 def _join(sound: str, following: str) -> str:
-    """The end of a word before the next one: voiced s, tapped r, final vowels that glide."""
+    """Adapt the end of a word to the next one: voiced s, tapped r, final vowels that glide."""
     start = following.lstrip("h")[:1]
     if not start:
         return sound
@@ -78,7 +79,7 @@ def _join(sound: str, following: str) -> str:
 
 
 def word_phonemes(word: str) -> str:
-    """One lower-case word as phonemes."""
+    """Convert one lower-case word to phonemes."""
     if word in _WHOLE:
         return _WHOLE[word]
     stress = None if word in _LEANING else stressed(word)
@@ -112,7 +113,7 @@ _WHOLE = {
 
 
 def _vowel(word: str, position: int, stress: int | None, nuclei: set[int]) -> tuple[str, int]:
-    """The sound of the vowel at `position`, with its glide and nasal; and the letters it takes."""
+    """Return the sound of a vowel with its glide and nasal, and the number of letters it spans."""
     letter = word[position]
     mark = "ˈ" if position == stress else ""
     rest = word[position + 1 :]
@@ -188,7 +189,7 @@ def _single(word: str, position: int, is_stressed: bool, base: str) -> str:
 
 
 def _consonant(word: str, position: int) -> tuple[str, int]:  # noqa: PLR0912
-    """The sound of the consonant at `position`, and how many letters it takes."""
+    """Return the sound of the consonant at `position` and the number of letters that it spans."""
     letter = word[position]
     following = word[position + 1 : position + 2]
     previous = word[position - 1 : position]
@@ -246,7 +247,7 @@ def _spoken_u(word: str) -> bool:
 
 
 def _ends_in_weak_e(word: str, position: int) -> bool:
-    """Whether a t or d stands before the final unstressed e, which is said as i."""
+    """Check whether a t or d precedes the final unstressed e, which is pronounced i."""
     rest = word[position + 1 :]
     return rest in ("e", "es") and stressed(word) != position + 1
 

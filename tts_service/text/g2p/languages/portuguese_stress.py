@@ -1,7 +1,8 @@
-"""Where a Portuguese word is stressed, and which of its vowels make syllables.
+"""Find the stressed vowel and the syllable nuclei of Portuguese words.
 
-The spelling says it nearly always (Acordo Ortográfico da Língua Portuguesa, 1990, bases VIII-XIV):
-the accent, else the second to last syllable of words in a, e, o, em, ens, else the last one.
+The spelling shows the stress in nearly all words (Acordo Ortográfico da Língua Portuguesa, 1990,
+bases VIII-XIV): it is on the accent, else on the second to last syllable of words in a, e, o, em,
+ens, else on the last one.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ _WEAK_ENDING = re.compile(r"(?:[aeo]|as|es|os|am|em|ens)$")
 
 
 def syllabic(word: str) -> list[int]:
-    """Positions of the vowels that carry a syllable; glides are left out.
+    """Return the positions of the vowels that carry a syllable, without glides.
 
-    A bare i or u glides after a vowel (pai, meu) unless nh or a closing consonant other than s
-    follows it (rainha, juiz, ruim), and before a vowel where that is not the end of the word
-    (quase, viagem, água).
+    An unaccented i or u is a glide after a vowel (pai, meu) unless nh or a closing consonant other
+    than s follows it (rainha, juiz, ruim), and before a vowel unless that ends the word (quase,
+    viagem, água).
     """
     found: list[int] = []
     for position, letter in enumerate(word):
@@ -46,12 +47,12 @@ def _is_glide(word: str, position: int, after_nucleus: bool) -> bool:
 
 
 def _glide_before(word: str, position: int) -> bool:
-    """Whether the vowel before is itself the mute u of qu, gu."""
+    """Check whether the preceding vowel is the mute u of qu or gu."""
     return word[position - 1] == "u" and position > 1 and word[position - 2] in "qg"
 
 
 def stressed(word: str) -> int | None:
-    """Position of the stressed vowel of a lower-case word; None where it has no vowel."""
+    """Return the position of a lower-case word's stressed vowel; None where it has no vowel."""
     for marks in (_ACUTE, _TILDE):
         marked = [position for position, letter in enumerate(word) if letter in marks]
         if marked:

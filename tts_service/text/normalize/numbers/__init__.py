@@ -1,1 +1,1 @@
-"""Everything written in figures, as words: one module per kind."""
+"""Spell out numbers, one module per class: dates, times, money, units and others."""

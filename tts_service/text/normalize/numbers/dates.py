@@ -1,4 +1,4 @@
-"""Dates: numeric ones in the order of the language, and days beside the name of a month."""
+"""Spell out dates: numeric ones in the language's order, and days beside month names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF = {"es": " de ", "pt": " de "}
 
 
 def dates(text: str, language: Language) -> str:
-    """Read `2025-04-03`, `03/04/2025`, `April 3, 2025`, `1 avril`, `3 abr. 2025`."""
+    """Spell out `2025-04-03`, `03/04/2025`, `April 3, 2025`, `1 avril`, `3 abr. 2025`."""
     text = _ISO.sub(lambda m: _spoken(m, int(m[1]), int(m[2]), int(m[3]), language), text)
     text = _NUMERIC.sub(lambda m: _numeric(m, language), text)
     if language.code == "en":
@@ -28,7 +28,7 @@ def dates(text: str, language: Language) -> str:
 def _numeric(found: re.Match[str], language: Language) -> str:
     first, mark, second, last = int(found[1]), found[2], int(found[3]), found[4]
     if mark != "/" and len(last) == 2:
-        return found.group()  # 10-11-12, 1.2.3: hardly a date
+        return found.group()  # 10-11-12, 1.2.3: probably not a date
     full = int(last) + (0 if len(last) == 4 else 1900 if int(last) > 68 else 2000)
     month_first = language.code == "en" and mark != "."
     if (month_first and first > 12) or (not month_first and second > 12):
@@ -60,7 +60,7 @@ def _months(cldr: str) -> dict[int, str]:
 
 @cache
 def _names(cldr: str) -> tuple[str, dict[str, str]]:
-    """A pattern of month names and their abbreviations, and what each stands for."""
+    """Return a pattern of month names and abbreviations, and the full name of each."""
     full = _months(cldr)
     known = {name.lower(): name for name in full.values()}
     for number, short in get_month_names("abbreviated", locale=cldr).items():
@@ -73,7 +73,7 @@ def _names(cldr: str) -> tuple[str, dict[str, str]]:
 
 @cache
 def _english_patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    # May and Mar are words of their own, so names count only with their capital.
+    # May and Mar are also words, so names match only with a capital.
     names, _ = _names("en_US")
     capital = f"(?:{'|'.join(name.capitalize() for name in names.split('|'))})"
     return (

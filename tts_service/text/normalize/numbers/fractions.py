@@ -1,4 +1,4 @@
-"""Fractions, as `3/4` or as one character."""
+"""Spell out fractions, written as `3/4` or as one character."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AND = {"en": "and", "es": "y", "fr": "et", "it": "e", "pt": "e"}
 
 
 def fractions(text: str, language: Language) -> str:
-    """Read `1/2`, `2 3/4`, `¾`; other pairs such as `24/7` become two numbers."""
+    """Spell out `1/2`, `2 3/4`, `¾`; other pairs such as `24/7` become two numbers."""
     text = _CHARACTER.sub(lambda found: _character(found, language), text)
     return _SLASHED.sub(lambda found: _slashed(found, language), text)
 

@@ -1,7 +1,7 @@
-"""The grammatical gender of the noun that a number counts, as far as spelling shows it.
+"""Guess the grammatical gender of the noun that a number counts, from its spelling.
 
-Endings first, with the usual exceptions; the lists hold everyday nouns that are counted often.
-`None` means that nobody can tell, and the number stays masculine.
+Endings with their usual exceptions, and lists of everyday nouns that are counted often. `None`
+means unknown, and the number stays masculine.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ _MASCULINE = {
 
 
 def gender(noun: str, code: str) -> str | None:
-    """`f`, `m`, or None where the word does not tell.
+    """Return `f`, `m`, or None where the gender is unknown.
 
     Args:
         noun: the word after the number.
-        code: `es`, `pt`, `fr` or `it`; any other language has no gender here.
+        code: `es`, `pt`, `fr` or `it`; other languages give None.
     """
     word = noun.lower()
     if code not in _FEMININE:

@@ -1,4 +1,4 @@
-"""Amounts of money, with the names of currencies that people say."""
+"""Spell out amounts of money with the spoken names of currencies."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _patterns(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def money(text: str, language: Language) -> str:
-    """Read `$12.50`, `3,99 €`, `R$ 1.234,56`, `£3 million`, `20 USD`."""
+    """Spell out `$12.50`, `3,99 €`, `R$ 1.234,56`, `£3 million`, `20 USD`."""
     before, after = _patterns(language)
     text = before.sub(lambda m: m[1] + _spoken(m[2], m[3], m[4], language), text)
     return after.sub(lambda m: _spoken(m[4], m[2], m[3], language), text)
@@ -137,7 +137,7 @@ def _spoken(sign: str, written: str, scale: str | None, language: Language) -> s
 
 
 def _of(noun: str, language: Language) -> str:
-    """What stands between a million and its noun: French elides it before a vowel."""
+    """Return the words between a million and its noun; French elides them before a vowel."""
     if language.code == "fr" and noun[0] in "aeiou":
         return " d'"
     return {"en": " ", "it": " di "}.get(language.code, " de ")

@@ -1,4 +1,4 @@
-"""Ordinals in figures, and "number" signs."""
+"""Spell out ordinals in digits, and number signs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NEXT = re.compile(r" ([^\W\d_]+)")
 
 
 def ordinals(text: str, language: Language) -> str:
-    """Read `1st`, `3.º`, `2ª`, `1er`, `22e`, `3°`, and `nº 5`, `#5`, `No. 5`."""
+    """Spell out `1st`, `3.º`, `2ª`, `1er`, `22e`, `3°`, and `nº 5`, `#5`, `No. 5`."""
     sign, word = _NUMBER[language.code]
     text = sign.sub(word, text)
     return _PATTERNS[language.code].sub(lambda found: _spoken(found, language), text)

@@ -1,4 +1,4 @@
-"""Telephone numbers, read digit by digit with a pause between the groups."""
+"""Spell out telephone numbers digit by digit with a pause between groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLUS = {"en": "plus", "es": "más", "fr": "plus", "it": "più", "pt": "mais"}
 
 
 def phones(text: str, language: Language) -> str:
-    """Read what looks like a telephone number: 7-15 digits in groups that no quantity has."""
+    """Spell out probable telephone numbers: 7-15 digits in groups that quantities do not have."""
     text = _NUMBER.sub(lambda found: _spoken(found, language), text)
     return _PLAIN.sub(
         lambda m: (f"{_PLUS[language.code]} " if m[0][0] == "+" else "") + digits(m[0], language),
@@ -56,7 +56,8 @@ def _is_phone(found: re.Match[str], groups: list[str], language: Language) -> bo
     if "-" in number:
         return len(groups[-1]) in (3, 4) and (len(groups) > 2 or len(groups[0]) in (3, 4, 5))
     if thousands:
-        # Nine digits in threes are a Spanish or Portuguese telephone, unless points part them.
+        # Nine digits in threes are a Spanish or Portuguese telephone number, unless separated by
+        # points.
         iberian = language.code in ("es", "pt") and count == 9 and groups[0][0] in "6789"
         return iberian and "." not in number
     return "." not in number or len(groups) > 3

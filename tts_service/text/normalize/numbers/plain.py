@@ -1,4 +1,4 @@
-"""Plain numbers: how they are written in a language, and reading what no other rule took."""
+"""Number formats of the languages, and spelling out of the numbers that no other rule matched."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NOT_COUNTED = word_set(
 
 @cache
 def pattern(language: Language) -> str:
-    """A regular expression (without groups) for a number as the language writes it."""
+    """Return a regular expression (without groups) for numbers as written in the language."""
     group, mark = re.escape(language.group), re.escape(language.decimal)
     grouped = rf"\d{{1,3}}(?:[{group}]\d{{3}})+(?!\d)(?:{mark}\d+)?"
     other = "" if language.decimal == "." else r"|\d+\.\d+"
@@ -63,7 +63,7 @@ _UNO = re.compile(r"(?:s[^aeiou]|z|gn|ps|x|y|pn)", re.IGNORECASE)
 
 
 def numbers(text: str, language: Language) -> str:
-    """Spell every number that is left, agreeing with the noun after it where there is one."""
+    """Spell out all remaining numbers, in agreement with the following noun where there is one."""
     if language.code == "en":
         text = _FEET.sub(r"\1 foot \2", text)
         text = _DECADE.sub(lambda found: _decade(found, language), text)
@@ -73,7 +73,7 @@ def numbers(text: str, language: Language) -> str:
 
 
 def _spaced(found: re.Match[str], language: Language) -> str:
-    """The spoken number, kept apart from letters that touch it (MP3, 4K)."""
+    """Spell out a number and separate it from adjacent letters (MP3, 4K)."""
     spoken = _spoken(found, language)
     text = found.string
     before, after = text[: found.start()][-1:], text[found.end() :][:1]
@@ -104,14 +104,14 @@ def _spoken(found: re.Match[str], language: Language) -> str:
 
 
 def _italian_one(noun: str, kind: str | None) -> str:
-    """The article that one is before a noun: un, uno, una or un' (\\0: the space goes)."""
+    r"""Return the article for one before a noun: un, uno, una or un' (\0: no space follows)."""
     if kind == "f":
         return "un'\0" if noun[0].lower() in "aeiouàèéìòù" else "una"
     return "uno" if _UNO.match(noun) else "un"
 
 
 def split(written: str, language: Language) -> tuple[str, str, str]:
-    """Whole digits, decimal mark as written (empty: none) and fraction of a written number."""
+    """Split a written number into whole digits, decimal mark (empty: none) and fraction."""
     if re.fullmatch(rf"\d{{1,3}}(?:[{re.escape(language.group)}]\d{{3}})+", written):
         return re.sub(r"\D", "", written), "", ""
     head, mark, fraction = written.rpartition(language.decimal)
@@ -129,13 +129,13 @@ def _part(part: str, language: Language) -> str:
 
 
 def _noun_after(text: str, end: int, language: Language) -> str:
-    """The word that the number counts; "" where a small word, a mark or nothing follows."""
+    """Return the noun that the number counts; "" before a function word, a mark or the end."""
     found = _NOUN.match(text, end)
     if found is None or found[1].lower() in _SMALL_WORDS:
         return ""
     if found[1] == "mil" and found[2]:
         return found[2]  # duas mil pessoas
-    # An adjective in between (2 grandes casas) does not show gender; the word behind it may.
+    # An adjective in between (2 grandes casas) does not show the gender; the next word may.
     adjective = gender(found[1], language.code) is None and found[1][-1] in "es"
     second = found[2] or ""
     known = second.lower() not in _SMALL_WORDS and gender(second, language.code)
@@ -143,7 +143,7 @@ def _noun_after(text: str, end: int, language: Language) -> str:
 
 
 def _is_year(found: re.Match[str], value: int) -> bool:
-    """Whether an English number of four digits is a year: after in, since, May …, or uncounted."""
+    """Check whether a four-digit English number is a year: after in, since, May …, or uncounted."""
     if not 1100 <= value <= 2099:
         return False
     before, after = found.string[: found.start()], found.string[found.end() :]

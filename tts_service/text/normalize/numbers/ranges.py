@@ -1,4 +1,4 @@
-"""Ranges: `10-20` becomes `10 to 20`; the numbers themselves are read later."""
+"""Spell out ranges: `10-20` becomes `10 to 20`; the numbers are spelled out later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _YEAR = re.compile(r"1[0-9]\d\d|20\d\d")
 
 
 def ranges(text: str, language: Language) -> str:
-    """Read the dash between two numbers as "to" in the language."""
+    """Replace the dash between two numbers by "to" in the language."""
     return _RANGE.sub(lambda found: _spoken(found, language), text)
 
 

@@ -1,4 +1,4 @@
-"""Roman numerals, only where the word beside them says that they are numerals."""
+"""Spell out Roman numerals where the adjacent word shows that they are numerals."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _NAME = r"[A-ZÀ-Ý][a-zà-ÿ]+"
 
 
 def roman(text: str, language: Language) -> str:
-    """Read centuries, parts of books and the numbers of kings and popes."""
+    """Spell out centuries, parts of books and the numbers of monarchs and popes."""
     century = _CENTURY[language.code]
     if century is not None:
         text = century.sub(lambda found: _century(found, language), text)
@@ -59,7 +59,7 @@ def roman(text: str, language: Language) -> str:
         text = _FIRST.sub(lambda m: f"{m[1]} {'premier' if m[2] == 'er' else 'première'}", text)
     parts = re.compile(rf"\b((?i:{_PARTS[language.code]})) ({_NUMERAL})\b(?![.'’]\w)")
     text = parts.sub(lambda m: _part(m, language), text)
-    # A lone I, V or X after a name may be a pronoun or an initial, except after a known ruler's.
+    # A single I, V or X after a name may be a pronoun or an initial, except after a ruler's name.
     names = (
         rf"\b({_ENGLISH_RULERS}) ({_NUMERAL})\b"
         if language.code == "en"
@@ -69,7 +69,7 @@ def roman(text: str, language: Language) -> str:
 
 
 def value_of(numeral: str) -> int:
-    """The value of a well-formed numeral below 100 (0 where it is none)."""
+    """Return the value of a well-formed numeral below 100; 0 without any numeral letter."""
     total = 0
     for here, following in pairwise(f"{numeral.upper()} "):
         value = _VALUES.get(here, 0)
@@ -93,7 +93,7 @@ def _century(found: re.Match[str], language: Language) -> str:
 
 
 def _small_ordinal(numeral: str, language: Language) -> str:
-    """Up to ten an ordinal, above it a cardinal: the custom in Spanish and Portuguese."""
+    """Return an ordinal up to ten and a cardinal above, as is usual in Spanish and Portuguese."""
     value = value_of(numeral)
     if not value:
         return numeral
@@ -117,8 +117,8 @@ def _ruler(found: re.Match[str], language: Language) -> str:
     rest = found.string[found.end() :]
     if not value or (alone and re.match(r" [a-zà-ÿ]{3,}", rest) and language.code == "en"):
         return found.group()
-    # Outside English, II, V, VI … after any name are numbers; X, L, C and an Italian I (the
-    # article) only after names that had a tenth.
+    # Outside English, II, V, VI … after any name are numbers. L, C and an Italian I (the article)
+    # are not, and X is one only after names that had a tenth ruler.
     doubtful = numeral in "XLC" or (language.code == "it" and numeral == "I")
     if alone and language.code != "en" and doubtful and (numeral != "X" or name not in _TENTH):
         return found.group()

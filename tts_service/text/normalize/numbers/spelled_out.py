@@ -1,4 +1,4 @@
-"""Numbers as words: num2words, with its slips put right and the agreement it does not know."""
+"""Numbers as words: num2words with corrections and grammatical agreement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from num2words import num2words
 from tts_service.text.normalize.locales import Language
 
 LARGEST = 10**15
-"""From here on a number is read digit by digit: no listener follows the name of it."""
+"""From here on a number is read digit by digit, since its name is too long to follow."""
 
 _ES_HUNDREDS = re.compile(r"(\w*cient|quinient)os\b")
 _PT_HUNDREDS = re.compile(
@@ -22,12 +22,12 @@ _ES_ORDINALS = {11: "undécimo", 12: "duodécimo"}
 
 @lru_cache(maxsize=4096)
 def cardinal(value: int, language: Language, gender: str = "m", *, noun: bool = False) -> str:
-    """`value` in words.
+    """Return `value` in words.
 
     Args:
         value: any integer.
-        language: one that num2words knows.
-        gender: `m` or `f`, of the noun that is counted.
+        language: a language that num2words supports.
+        gender: `m` or `f`, the gender of the counted noun.
         noun: whether that noun follows (Spanish `un libro`, `veintiún libros`, but `uno`).
     """
     if abs(value) >= LARGEST:
@@ -46,7 +46,7 @@ def cardinal(value: int, language: Language, gender: str = "m", *, noun: bool = 
 
 
 def _feminine(spoken: str, code: str) -> str:
-    # What counts millions agrees with "million", which is masculine everywhere here.
+    # The number of millions agrees with "million", which is masculine in all these languages.
     head = millions.group() if (millions := _MILLIONS.match(spoken)) else ""
     tail = spoken[len(head) :]
     if code == "es":
@@ -65,7 +65,10 @@ def _feminine(spoken: str, code: str) -> str:
 
 @lru_cache(maxsize=2048)
 def ordinal(value: int, language: Language, gender: str = "m", *, noun: bool = False) -> str:
-    """`value` as an ordinal; `noun` shortens Spanish `primero`, `tercero` before a masculine."""
+    """Return `value` as an ordinal in words.
+
+    `noun` shortens Spanish `primero`, `tercero` before a masculine noun.
+    """
     if not 0 < value < 10_000:
         return cardinal(value, language, gender)
     spoken = str(num2words(value, lang=language.words, to="ordinal")).replace(",", "")
@@ -87,7 +90,7 @@ def ordinal(value: int, language: Language, gender: str = "m", *, noun: bool = F
 
 
 def digits(text: str, language: Language) -> str:
-    """The digits in `text` one by one."""
+    """Return the digits in `text` as separate words."""
     return " ".join(cardinal(int(each), language) for each in text if each in "0123456789")
 
 
@@ -103,20 +106,20 @@ _POINT = {
 
 
 def minus(language: Language) -> str:
-    """The word for a negative sign."""
+    """Return the word for a negative sign."""
     return _MINUS.get(language.code, "minus")
 
 
 def point(mark: str, language: Language) -> str:
-    """What a decimal `mark` is called."""
+    """Return the name of a decimal `mark`."""
     return _POINT.get(language.code, _POINT["en"])[mark]
 
 
 def decimal(whole: str, mark: str, fraction: str, language: Language, gender: str = "m") -> str:
-    """A decimal number.
+    """Return a decimal number in words.
 
-    The digits after the mark are read one by one in English and as one number elsewhere (leading
-    zeros apart, and only up to three digits), which is how they are said.
+    In English, and beyond three digits, the digits after the mark are read one by one. In other
+    languages they are read as one number, with leading zeros read separately.
     """
     if language.code == "en" or len(fraction) > 3:
         after = digits(fraction, language)
@@ -131,7 +134,7 @@ def decimal(whole: str, mark: str, fraction: str, language: Language, gender: st
 
 @lru_cache(maxsize=1024)
 def year(value: int, language: Language) -> str:
-    """A year: English says 1984 in pairs, the others as a plain number."""
+    """Return a year in words: in English 1984 is read in pairs, elsewhere as a plain number."""
     if language.code != "en" or not 1000 < value < 10_000:
         return cardinal(value, language)
     return str(num2words(value, lang="en", to="year")).replace(",", "")

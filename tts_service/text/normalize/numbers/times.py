@@ -1,4 +1,4 @@
-"""Times of day."""
+"""Spell out times of day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLOCK = re.compile(
 _HALF_DAY = re.compile(r"(?<![\w:.,/])(1[0-2]|0?[1-9])\s?([aApP])\.?\s?[mM]\b(\.?)")
 _HOURS = re.compile(r"(?<![\w:.,/])([01]?\d|2[0-4])\s?[hH]\b(?!\w|/)")
 _DOTTED = {
-    # Where a point may part hours from minutes, only the words around it tell a time from 10.30.
+    # With a point between hours and minutes, only the adjacent words tell a time from a decimal.
     "en": re.compile(r"(\b[Aa]t )(1?\d)\.([0-5]\d)(?= (?:in the|on|[aApP]\.?[mM]|tonight|today))"),
     "es": re.compile(r"(\b(?:a|desde|hasta|sobre) las? )([01]?\d|2[0-3])\.([0-5]\d)(?!\w|[.,]\d)"),
     "it": re.compile(r"(\b(?:alle|dalle|ore|le) )([01]?\d|2[0-3])\.([0-5]\d)(?!\w|[.,]\d)", re.I),
@@ -32,7 +32,7 @@ _SECONDS = {
 
 
 def times(text: str, language: Language) -> str:
-    """Read `10:30`, `14h30`, `3 p.m.`, `21h`."""
+    """Spell out `10:30`, `14h30`, `3 p.m.`, `21h`."""
     if language.code in _DOTTED:
         text = _DOTTED[language.code].sub(r"\1\2:\3", text)
     text = _CLOCK.sub(lambda found: _clock(found, language), text)

@@ -1,4 +1,4 @@
-"""Percentages and units of measurement, named by CLDR through Babel."""
+"""Spell out percentages and units of measurement, with names from CLDR through Babel."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _patterns(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def units(text: str, language: Language) -> str:
-    """Read `45 %`, `120 km`, `-5 °C`, `90 km/h`, `3.5 MB`, `20 m²`."""
+    """Spell out `45 %`, `120 km`, `-5 °C`, `90 km/h`, `3.5 MB`, `20 m²`."""
     percent, unit = _patterns(language)
     text = percent.sub(lambda m: _percent(m, language), text)
     return unit.sub(lambda m: _measure(m, language), text)
@@ -94,6 +94,6 @@ def _amount(found: re.Match[str], language: Language, kind: str) -> str:
 
 @cache
 def _name(unit: str, plural: str, cldr: str) -> str:
-    """CLDR's long name of a unit in the form for that plural, without the number."""
+    """Return CLDR's long name of a unit in the given plural form, without the number."""
     spoken = format_unit(1 if plural == "one" else 5, unit, "long", locale=cldr)
     return re.sub(r"\d+[ \u00a0]?", "", spoken).replace("’", "'").strip()
