@@ -1,4 +1,4 @@
-"""Speech synthesis engines: the registry. Model libraries are imported by ``load()`` only."""
+"""Registry of the speech synthesis engines; model libraries are imported by ``load()`` only."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ REGISTRY = EngineRegistry(
         }
     )
 )
-"""All engines, in the order of preference where ``TTS_ENGINES`` does not say otherwise."""
+"""All engines, in the order of preference where ``TTS_ENGINES`` is not set."""

@@ -1,4 +1,4 @@
-"""What a speech synthesis engine is to the service."""
+"""Base classes of the speech synthesis engines."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class EngineVoice:
 
     Attributes:
         id: unique within its engine; ``engine/id`` is unique in the mesh.
-        language: the tag it speaks natively (``en-gb``).
-        languages: all tags it can be asked to speak, the native one included.
-        gender: of the voice's sound.
+        language: the voice's native language tag (``en-gb``).
+        languages: all supported tags, including the native one.
+        gender: perceived gender of the voice.
     """
 
     id: str
@@ -34,12 +34,12 @@ class EngineVoice:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A recording of the voice that the answer should sound like.
+    """A reference recording for voice cloning or matching.
 
     Attributes:
         audio: the file's bytes, any format that FFmpeg reads.
-        name: what people call it (the file's stem, or ``sample``).
-        transcript: what is said in it; empty where nobody wrote it down.
+        name: display name (the file's stem, or ``sample``).
+        transcript: text spoken in the recording; empty where unknown.
     """
 
     audio: bytes
@@ -49,11 +49,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class PreparedVoice:
-    """A reference as its engine keeps it.
+    """A voice that an engine prepared from a reference.
 
     Attributes:
         id: stable for the same recording; usable in ``X-Voice`` and as a cache key.
-        method: ``"matching"`` or ``"cloning"``, honestly.
+        method: the method actually used: ``"matching"`` or ``"cloning"``.
         data: the engine's own representation, opaque to the service.
         similarity: cosine of speaker embeddings where the engine measures it.
     """
@@ -66,10 +66,10 @@ class PreparedVoice:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of normalised text that is spoken in one go.
+    """A unit of normalised text that is synthesised at once.
 
     Attributes:
-        text: spoken form, no digits or symbols left where the language's normaliser knows them.
+        text: spoken form, without digits and symbols where the language's normaliser supports them.
         pause_s: silence after it, seconds at speed 1.
     """
 
@@ -79,12 +79,12 @@ class Piece:
 
 @dataclass(slots=True)
 class Progress:
-    """How far an answer has come; its engine writes it, whoever may replace the engine reads it.
+    """The progress of a synthesis, written by its engine and read for fallback.
 
     Attributes:
-        piece: index of the piece at work: all before it were given out to their end. None: the
-            engine does not keep count, and nobody can go on where it stopped.
-        begun: sound of that piece has been given out.
+        piece: index of the current piece; all pieces before it were output completely. None: the
+            engine does not track progress, and no other engine can continue.
+        begun: audio of the current piece has been output.
     """
 
     piece: int | None = None
@@ -93,17 +93,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SynthesisRequest:
-    """One answer to be spoken, already resolved: no defaults are left to the engine.
+    """A request to an engine with all defaults resolved.
 
     Attributes:
         pieces: at least one.
         language: a tag of the engine's spec.
-        voice: the built-in voice; with ``prepared`` the one to fall back on for anything that the
-            prepared voice does not define.
-        prepared: the voice made of a reference by this engine's :meth:`TtsEngine.prepare`.
+        voice: the built-in voice; with ``prepared``, the source of anything that the prepared voice
+            does not define.
+        prepared: the voice that this engine's :meth:`TtsEngine.prepare` made from a reference.
         speed: 1 = the voice's own pace; 0.25 to 4.
-        parameters: further parameters, only those that ``spec.parameters`` names.
-        progress: kept by the engine while it speaks.
+        parameters: further parameters, only those in ``spec.parameters``.
+        progress: updated by the engine during synthesis.
     """
 
     pieces: tuple[Piece, ...]
@@ -116,7 +116,7 @@ class SynthesisRequest:
 
 
 class TtsEngine(ABC):
-    """A model that speaks. Constructed cheaply; :meth:`load` imports its library.
+    """A speech synthesis engine. The constructor is cheap; :meth:`load` imports the library.
 
     Attributes:
         device: where the model runs: ``cpu``, ``cuda:0``, ``remote``; known after :meth:`load`.
@@ -134,28 +134,28 @@ class TtsEngine(ABC):
         """Import the library and load the weights; blocks.
 
         Raises:
-            NotReady: weights are not prepared, or a library is missing.
-            ModelDamaged: weights are wrong.
+            NotReady: the weights are not prepared, or a library is missing.
+            ModelDamaged: the weights are damaged.
         """
 
     @abstractmethod
     def warm_up(self) -> None:
-        """Speak something short, so that the first request is not the first inference."""
+        """Synthesise a short text, so that the first request is not the first inference."""
 
     @abstractmethod
     def close(self) -> None:
-        """Free the model. Safe to call twice, and before :meth:`load`."""
+        """Free the model; safe to call twice, and before :meth:`load`."""
 
     @abstractmethod
     def voices(self) -> Sequence[EngineVoice]:
-        """Built-in voices, the default of each language before its others; after :meth:`load`."""
+        """Return the built-in voices, each language's default first; call it after :meth:`load`."""
 
     @abstractmethod
     def synthesize(self, request: SynthesisRequest) -> PcmStream:
-        """Speak ``request``; chunks are made as they are taken.
+        """Synthesise ``request`` lazily: each chunk is generated when it is taken.
 
-        The stream is mono int16 at ``spec.sample_rate``, about -23 LUFS, peaks ≤ -1 dBFS.
-        Closing it stops the work before the next chunk.
+        The stream is mono int16 at ``spec.sample_rate``, about -23 LUFS, peaks ≤ -1 dBFS. Closing
+        it stops synthesis before the next chunk.
 
         Raises (on the first chunk, not here):
             InvalidRequest: nothing in the text can be spoken in this language.
@@ -163,21 +163,25 @@ class TtsEngine(ABC):
         """
 
     def fingerprint(self) -> Mapping[str, object]:
-        """What decides the sound beyond ``spec.model`` and the request, after :meth:`load`: digests
-        of weights, precision, the address of a remote model. Part of the key of cached answers, so
-        strings, numbers, and mappings and sequences of them.
+        """Return what determines the audio besides ``spec.model`` and the request.
+
+        Examples are digests of weights, the precision and the address of a remote model; known
+        after :meth:`load`. The result is part of the result cache's key and consists of strings,
+        numbers, and mappings and sequences of them.
         """
         return {}
 
     def language_hints(self) -> Mapping[str, str]:
-        """Languages that the model knows and cannot speak here → what would enable each."""
+        """Return the languages that the model supports but that are unavailable, with what
+        enables each."""
         return {}
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """Make a voice of a recording; cached by its content.
+        """Prepare a voice from a recording; cached by its content.
 
         Raises:
-            InvalidRequest: this engine cannot, or the recording is too short or has no speech.
+            InvalidRequest: the engine has fixed voices, or the recording is too short or has no
+                speech.
             UnsupportedMedia: the recording cannot be decoded.
         """
         raise InvalidRequest(

@@ -1,7 +1,7 @@
-"""A voice without a model: each text is a tone of its own pitch and length.
+"""Fake synthesis engine, which renders each text as a tone of its own pitch and length.
 
-For tests and for working on the rest of the mesh (``TTS_ENGINES=fake``). It is a real engine: the
-contract suite runs over it, and joins, loudness and limits are those of the others.
+It is for tests and for development of the rest of the mesh (``TTS_ENGINES=fake``). It is a complete
+engine: the contract suite covers it, and it uses the same joins, loudness and limits as the others.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _SECONDS_PER_CHAR = 0.02
 
 
 def pitch_of(text: str) -> float:
-    """The tone of ``text``, 200 to 999 Hz: what was said can be read back from the audio."""
+    """Return the tone's frequency for ``text``, 200 to 999 Hz, which identifies it in the audio."""
     return 200.0 + zlib.crc32(text.encode()) % 800
 
 
 def build(settings: TtsSettings) -> FakeEngine:
-    """Registry entry point."""
+    """Return the engine; ``settings`` is not used."""
     return FakeEngine()
 
 
 class FakeEngine(WaveformEngine):
-    """Tones for English and Spanish.
+    """A fake engine for English and Spanish.
 
     Args:
-        name: of the engine, so that a test can host several.
+        name: name of the engine, so that a test can host several.
         languages: tags; each gets a voice ``<name>-<tag>``.
         cloning: as in :class:`EngineSpec`.
-        fails_after: the model fails after this many pieces of a request; None = never.
-        load_error: raised by :meth:`load`.
-        gate: where given, each piece waits for it: a test decides when work goes on.
+        fails_after: number of pieces after which the model fails; None = never.
+        load_error: error raised by :meth:`load`.
+        gate: semaphore that each piece waits for, so that a test controls the progress.
     """
 
     def __init__(
@@ -79,27 +79,27 @@ class FakeEngine(WaveformEngine):
 
     @property
     def spec(self) -> EngineSpec:
-        """See :class:`TtsEngine`."""
+        """Declared capabilities."""
         return self._spec
 
     def load(self) -> None:
-        """Nothing to load; raises what the test asked for."""
+        """Do nothing, or raise the error that the test set."""
         if self._load_error is not None:
             raise self._load_error
 
     def warm_up(self) -> None:
-        """Nothing to warm."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Remember it."""
+        """Record that the engine was closed."""
         self.closed = True
 
     def voices(self) -> Sequence[EngineVoice]:
-        """One voice per language."""
+        """Return one voice per language."""
         return self._voices
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """A voice named after the recording's checksum."""
+        """Return a voice named after the recording's checksum."""
         if self._spec.cloning == "none":
             return super().prepare(reference)
         digest = f"{zlib.crc32(reference.audio):08x}"

@@ -1,7 +1,7 @@
-"""hibari: English speech of a 7.9 MB model, about a hundred times faster than real time.
+"""hibari: English speech from a 7.9 MB model, about a hundred times faster than real time.
 
-Voice ``heart`` is in the package. Its other voices live on a model hub; one that was copied into
-hibari's cache folder is offered, none is ever downloaded while serving.
+The voice ``heart`` is part of the package. Other voices are on a model hub: those in hibari's cache
+folder are offered, and nothing is downloaded while serving.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SEED = 0
-"""The model adds noise to its spectrum; a fixed seed makes the same text the same audio."""
+"""The model adds noise to its spectrum; a fixed seed makes the audio reproducible."""
 
 _SPEC = EngineSpec(
     name="hibari",
@@ -43,12 +43,12 @@ _SPEC = EngineSpec(
 
 
 def build(settings: TtsSettings) -> HibariEngine:
-    """Registry entry point."""
+    """Return the engine for the settings."""
     return HibariEngine(threads=settings.threads)
 
 
 class HibariEngine(WaveformEngine):
-    """Voices of the ``hibari`` package.
+    """An engine for the voices of the ``hibari`` package.
 
     Args:
         threads: processor threads of one inference; the model gains little beyond one.
@@ -64,7 +64,7 @@ class HibariEngine(WaveformEngine):
 
     @property
     def spec(self) -> EngineSpec:
-        """See :class:`TtsEngine`; narrowed to the accents whose voices are there once loaded."""
+        """Declared capabilities; after loading, only the languages of the installed voices."""
         if not self._voices:
             return _SPEC
         return EngineSpec(
@@ -81,7 +81,7 @@ class HibariEngine(WaveformEngine):
         """Load every voice whose model file is on this machine.
 
         Raises:
-            NotReady: there is none.
+            NotReady: no voice is installed.
         """
         from hibari import Hibari
         from hibari.voices import VOICES, voice_path
@@ -102,7 +102,7 @@ class HibariEngine(WaveformEngine):
             raise NotReady("no voice of the hibari package is on this machine; install it again")
 
     def warm_up(self) -> None:
-        """Speak the calibration sentence with each voice, which also measures its loudness."""
+        """Synthesise the calibration sentence with each voice and measure its loudness."""
         for voice in self._voices:
             audio = np.concatenate(list(self._run(voice, CALIBRATION, 1.0)))
             lufs = integrated_lufs(audio, self.spec.sample_rate)
@@ -114,7 +114,7 @@ class HibariEngine(WaveformEngine):
         self._models.clear()
 
     def voices(self) -> Sequence[EngineVoice]:
-        """Voices on this machine; ``heart`` first."""
+        """Return the installed voices, ``heart`` first."""
         return tuple(self._voices)
 
     def _gain(self, request: SynthesisRequest) -> float:
@@ -124,7 +124,7 @@ class HibariEngine(WaveformEngine):
         return self._run(request.voice, text, speed)
 
     def _run(self, voice: EngineVoice, text: str, speed: float) -> Iterator[Float32]:
-        # The same transcriber as the package's own, which would be a second copy of its lexicon.
+        # The package's own G2P would load its lexicon a second time.
         from tts_service.text.g2p import phonemize
 
         model = self._models[voice.id]

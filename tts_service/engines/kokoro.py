@@ -48,7 +48,7 @@ _DEFAULTS = (
     "af_heart", "bf_emma", "ef_dora", "ff_siwis", "hf_alpha", "if_sara", "jf_alpha", "pf_dora",
     "zf_xiaoxiao",
 )  # fmt: skip
-"""The default of each language; the best-graded one where the model's card grades them."""
+"""Default voice of each language; the best-graded one where the model's card has grades."""
 
 _WARM_UP_PHONEMES = "həlˈO, ðɪs ɪz ɐ tˈɛst."
 _CALIBRATION_PHONEMES = (
@@ -57,21 +57,21 @@ _CALIBRATION_PHONEMES = (
 
 
 def build(settings: TtsSettings) -> KokoroEngine:
-    """Registry entry point."""
+    """Return the engine for the settings."""
     from tts_service.voices.voice_cache import open_voice_cache
 
     return KokoroEngine(settings.home, settings.threads, voice_cache=open_voice_cache(settings))
 
 
 class KokoroEngine(WaveformEngine):
-    """Kokoro on onnxruntime; a style per voice, a G2P per language.
+    """An engine for Kokoro on onnxruntime, with a style per voice and a G2P per language.
 
     Args:
         home: folder of prepared models and caches.
         threads: processor threads of one inference.
-        runs_at_once: inferences at the same time. The session is thread-safe; more runs than
+        runs_at_once: concurrent inferences. The session is thread-safe, but more runs than the
             processors allow would only slow each other down.
-        voice_cache: remembers matched voices; none are where it is not given.
+        voice_cache: cache of matched voices; without one they are not kept.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class KokoroEngine(WaveformEngine):
 
     @property
     def spec(self) -> EngineSpec:
-        """See :class:`TtsEngine`; its languages are those whose G2P is installed."""
+        """Declared capabilities; its languages are those whose G2P is installed."""
         from tts_service.text.g2p import available_languages
 
-        # The G2P names a language where all its regions sound alike to it.
+        # The G2P lists a language without region where it treats all its regions alike.
         known = frozenset(available_languages())
         spoken = frozenset(
             tag for tag in _LANGUAGE_OF_PREFIX.values() if tag in known or base(tag) in known
@@ -116,7 +116,7 @@ class KokoroEngine(WaveformEngine):
         )
 
     def language_hints(self) -> Mapping[str, str]:
-        """Languages that there are voices for and whose G2P is not installed."""
+        """Return installation hints for the voices' languages whose G2P is missing."""
         from tts_service.text.g2p import phonemize
 
         hints = {}
@@ -128,11 +128,11 @@ class KokoroEngine(WaveformEngine):
         return hints
 
     def load(self) -> None:
-        """Open the model and map the styles.
+        """Open the model and memory-map the styles.
 
         Raises:
-            NotReady: not prepared.
-            ModelDamaged: a file does not hold what it should.
+            NotReady: the model is not prepared.
+            ModelDamaged: a file has invalid content.
         """
         from shared.models import locate
 
@@ -147,7 +147,7 @@ class KokoroEngine(WaveformEngine):
         self._voices = _catalogue(self._styles, self.spec.languages)
 
     def warm_up(self) -> None:
-        """One inference, and one word through the G2P of each language."""
+        """Run one inference, and the G2P of each language on one word."""
         from tts_service.text.g2p import phonemize
 
         self._infer(_WARM_UP_PHONEMES, self._styles[_DEFAULTS[0]], 1.0)
@@ -162,11 +162,11 @@ class KokoroEngine(WaveformEngine):
         self._styles.clear()
 
     def voices(self) -> Sequence[EngineVoice]:
-        """Voices of the available languages; any voice may be asked to speak any of them."""
+        """Return the voices of the available languages; each can speak all of these languages."""
         return self._voices
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """Mix the built-in styles until they resemble ``reference`` (:mod:`.voices.matching`)."""
+        """Mix the built-in styles to match the reference (:mod:`tts_service.voices.matching`)."""
         with self._matcher_lock:
             if self._matcher is None:
                 self._matcher = self._build_matcher()
@@ -176,25 +176,25 @@ class KokoroEngine(WaveformEngine):
         return PreparedVoice(matched.id, "matching", matched.style, matched.similarity)
 
     def fingerprint(self) -> Mapping[str, object]:
-        """Digests of model and styles, and the version of matching."""
+        """Return the digests of model and styles, and the version of the matching algorithm."""
         from tts_service.voices.matching.matcher import VERSION
 
         return {"files": self._digests, "matching": VERSION}
 
     def style_names(self) -> list[str]:
-        """All voices there are styles for, also those whose language cannot be spoken here."""
+        """Return all voices with a style, including those whose language is not available."""
         return sorted(self._styles)
 
     def measure(self, voice: str) -> float:
-        """Loudness of ``voice`` without any gain, LUFS, on the calibration sentence."""
+        """Measure the loudness of a voice without gain on the calibration sentence, LUFS."""
         return integrated_lufs(*self.calibration_speech(self._styles[voice]))
 
     def style(self, voice: str) -> NDArray[np.float32]:
-        """The style of a built-in voice, shape ``(510, 256)``."""
+        """Return the style of a built-in voice, shape ``(510, 256)``."""
         return self._styles[voice]
 
     def calibration_speech(self, style: NDArray[np.float32]) -> tuple[Float32, int]:
-        """The calibration sentence in ``style``, without any gain, and its sample rate (Hz)."""
+        """Synthesise the calibration sentence without gain; return audio and sample rate (Hz)."""
         return self._infer(_CALIBRATION_PHONEMES, style, 1.0), self.spec.sample_rate
 
     def _build_matcher(self) -> VoiceMatcher:
@@ -244,7 +244,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _read_styles(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """``{voice: (510, 256) float32}``, mapped from the files rather than read into memory."""
+    """Memory-map the styles: ``{voice: (510, 256) float32}``."""
     styles: dict[str, NDArray[np.float32]] = {}
     for path in sorted(folder.glob("*.bin")):
         if path.stat().st_size != _STYLE_ROWS * _STYLE_WIDTH * 4:
@@ -256,7 +256,7 @@ def _read_styles(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _read_vocabulary(path: Path) -> dict[str, int]:
-    """Phoneme character → token id; the file holds them bare or under ``vocab``."""
+    """Read the map of phoneme characters to token ids, with or without a ``vocab`` key."""
     content = json.loads(path.read_text(encoding="utf-8"))
     table = content.get("vocab", content)
     return {str(character): int(token) for character, token in table.items()}
@@ -265,7 +265,7 @@ def _read_vocabulary(path: Path) -> dict[str, int]:
 def _catalogue(
     styles: Mapping[str, NDArray[np.float32]], spoken: frozenset[str]
 ) -> tuple[EngineVoice, ...]:
-    """Voices whose own language can be spoken; defaults first, then by name."""
+    """Return the voices whose own language is available; defaults first, then by name."""
     first = [name for name in _DEFAULTS if name in styles]
     names = first + sorted(set(styles) - set(first))
     voices = []

@@ -1,9 +1,9 @@
-"""NVIDIA NeMo: FastPitch makes a mel spectrogram of text, HiFiGAN a waveform of it.
+"""NVIDIA NeMo: FastPitch mel spectrograms and the HiFiGAN vocoder.
 
-Sentences of concurrent requests share a batch in both models (:mod:`shared.engines.batching`).
-NeMo's own ``generate_spectrogram`` knows one pace per call and no pitch, so that the module's
-``infer`` is used: it takes both per item. Text arrives normalised, so NeMo's text normaliser,
-which costs some 40 s of processor time at its first use, is not used.
+Sentences of concurrent requests are batched in both models (:mod:`shared.engines.batching`). NeMo's
+``generate_spectrogram`` takes one pace per call and no pitch, so the module's ``infer`` is used,
+which takes both per item. The text is already normalised. NeMo's own text normaliser, which needs
+about 40 s of processor time at its first use, is not used.
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_CHARS = 400
-"""FastPitch's attention grows with the square of the text; sentences are shorter than this."""
+"""Maximum text length: FastPitch's attention grows with the square of it; sentences are shorter."""
 _PADDED_TOKENS = 16_000
-"""A batch of 32 sentences of 500 tokens; HiFiGAN's activations for it are some gigabytes."""
+"""Batch limit: 32 sentences of 500 tokens, for which HiFiGAN's activations take some gigabytes."""
 _DEFAULT_SPEAKER = "ljspeech"
 _LJSPEECH_PITCH = (212.35, 68.52)
-"""Mean and deviation of LJSpeech's pitch, Hz, by which NeMo's English recipe normalises pitch
-(``examples/tts/conf/fastpitch_align_v1.05.yaml``); for models whose configuration has none."""
+"""Mean and standard deviation of LJSpeech's pitch, Hz.
+
+NeMo's English recipe normalises pitch by them (``examples/tts/conf/fastpitch_align_v1.05.yaml``).
+They are used for models whose configuration has none.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """One item of a batch: token ids, and how to say them."""
+    """One item of a batch: token ids, pace, pitch and speaker."""
 
     tokens: tuple[int, ...]
     pace: float
@@ -53,12 +56,12 @@ class _Sentence:
 
 
 def build(settings: TtsSettings) -> NemoEngine:
-    """Registry entry point."""
+    """Return the engine for the settings."""
     return NemoEngine(settings)
 
 
 class NemoEngine(WaveformEngine):
-    """FastPitch and HiFiGAN from two ``.nemo`` archives or two names on the hub."""
+    """An engine for FastPitch and HiFiGAN from two ``.nemo`` archives or names on the hub."""
 
     native_speed = (0.5, 2.0)
 
@@ -80,7 +83,7 @@ class NemoEngine(WaveformEngine):
 
     @property
     def spec(self) -> EngineSpec:
-        """See :class:`TtsEngine`; sample rate and voices are the model's once it is loaded."""
+        """Declared capabilities; after loading, with the model's sample rate."""
         return EngineSpec(
             name="nemo",
             model=" + ".join(self._names),
@@ -88,7 +91,7 @@ class NemoEngine(WaveformEngine):
             commercial_use=self._commercial_use,
             languages=frozenset({self._settings.nemo_tts_language}),
             parameters=frozenset({"speed", "pitch"}),
-            # Admission lets two batches' worth in: one runs while the next one fills.
+            # Admission lets two batches in: one runs while the next one fills.
             max_concurrency=2 * self._settings.batch_items,
             sample_rate=self._rate,
         )
@@ -97,7 +100,7 @@ class NemoEngine(WaveformEngine):
         """Load both archives onto ``TTS_DEVICE``.
 
         Raises:
-            NotReady: the device or an archive is not there.
+            NotReady: the device or an archive is not available.
         """
         self.device = resolve_torch_device(self._settings.tts_device)
         from nemo.collections.tts.models import FastPitchModel, HifiGanModel
@@ -109,9 +112,9 @@ class NemoEngine(WaveformEngine):
         self._weights = [identity_of(archive_of(name, home)) for name in self._names]
         spectrogram = restore(FastPitchModel, settings.nemo_tts_spectrogram, self.device, home)
         vocoder = restore(HifiGanModel, settings.nemo_tts_vocoder, self.device, home)
-        # The discriminators are needed for training only and are most of the archive.
+        # The discriminators are used only in training and are most of the archive.
         vocoder.mpd = vocoder.msd = None
-        # So is the split of its weights into length and direction, which costs time in every call.
+        # Weight normalisation is also used only in training and costs time in every call.
         vocoder.generator.remove_weight_norm()
         self._adopt(spectrogram, vocoder)
         self._batcher = Batcher(
@@ -125,11 +128,11 @@ class NemoEngine(WaveformEngine):
         )
 
     def fingerprint(self) -> Mapping[str, object]:
-        """Which archives."""
+        """Return the identities of the archives."""
         return {"weights": self._weights}
 
     def warm_up(self) -> None:
-        """Speak the calibration sentence with each voice, which also measures its loudness."""
+        """Synthesise the calibration sentence with each voice and measure its loudness."""
         for speaker, voice in enumerate(self._voices):
             audio = self._say(CALIBRATION, 1.0, 0.0, speaker, caller="warm-up")
             if audio.size == 0:
@@ -139,13 +142,13 @@ class NemoEngine(WaveformEngine):
             log.info("voice measured", extra={"voice": voice.id, "lufs": round(lufs, 2)})
 
     def close(self) -> None:
-        """Stop the batches and free the models."""
+        """Stop the batcher and free the models."""
         if self._batcher is not None:
             self._batcher.close()
         self._batcher = self._spectrogram = self._vocoder = None
 
     def voices(self) -> Sequence[EngineVoice]:
-        """One voice per speaker of the model."""
+        """Return one voice per speaker of the model."""
         return self._voices
 
     def _gain(self, request: SynthesisRequest) -> float:
@@ -186,7 +189,7 @@ class NemoEngine(WaveformEngine):
     def _say(
         self, text: str, pace: float, semitones: float, speaker: int, *, caller: object
     ) -> Float32:
-        """The waveform of ``text``; empty where the model has no token for anything in it."""
+        """Return the waveform of ``text``; empty where the model has no tokens for it."""
         if self._batcher is None:
             raise NotReady("nemo is not loaded")
         tokens = tuple(self._spectrogram.parse(text, normalize=False)[0].tolist())
@@ -199,10 +202,10 @@ class NemoEngine(WaveformEngine):
         return self._batcher.submit(sentence, length=len(tokens), caller=caller)
 
     def _run(self, batch: list[_Sentence]) -> list[Float32]:
-        """Waveforms of a batch, each cut to its own length.
+        """Return the waveforms of a batch, each cut to its own length.
 
         Raises:
-            OutOfMemory: the device is full.
+            OutOfMemory: the batch does not fit in the device's memory.
         """
         import torch
 
@@ -219,8 +222,8 @@ class NemoEngine(WaveformEngine):
                 pitch=torch.tensor([[s.pitch] for s in batch], **column),
                 speaker=speakers if len(self._voices) > 1 else None,
             )
-            # What follows a sentence's own frames is padding of others: the vocoder reads
-            # zeros there, as it does beyond the end of a single spectrogram.
+            # Frames after the end of a sentence are padding: they are set to zero, which the
+            # vocoder also reads beyond the end of a single spectrogram.
             kept = torch.arange(mel.shape[2], device=mel.device)[None, :] < frames[:, None]
             mel = mel * kept[:, None, :]
             sound = self._vocoder.convert_spectrogram_to_audio(spec=mel).float().cpu().numpy()
@@ -231,10 +234,11 @@ class NemoEngine(WaveformEngine):
 
 
 def _say_all_known_words(vocabulary: Any) -> None:
-    """Have every word that the dictionary knows read from it.
+    """Make the G2P always use the dictionary for the words in it.
 
-    In training only a share of the words is, at random. NeMo's ``parse`` turns that off for its own
-    duration, on an object that all callers share: one that ends turns it on under the others.
+    In training it uses it only for a random share of the words. NeMo's ``parse`` disables this
+    while it runs, but on an object that all callers share, so that a call that ends enables it
+    again for the others.
     """
     g2p: Any = getattr(vocabulary, "g2p", None)
     if g2p is not None and getattr(g2p, "phoneme_probability", None) is not None:

@@ -1,4 +1,4 @@
-"""An onnxruntime session whose memory follows the sentence at hand."""
+"""onnxruntime session with limited memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 class CompactSession:
-    """A session that gives its scratch memory back after each run.
+    """A session that frees its scratch memory after each run.
 
-    Sentences differ in length and so do the tensors. onnxruntime's arena keeps the peak of the
-    longest one so far for ever (Kokoro: 500 MB); without the arena every tensor is an allocation
-    of its own, and the C heap of each thread that ever ran fragments without bound (tried: 4 GB
-    after 60 requests). The arena, emptied after each run, costs a tenth more processor time and
-    stays flat.
+    Sentences and therefore tensors differ in length. onnxruntime's arena keeps the peak size of the
+    longest sentence so far (Kokoro: 500 MB). Without the arena every tensor is a separate
+    allocation, and the C heap of each thread fragments without limit (measured: 4 GB after 60
+    requests). Emptying the arena after each run takes a tenth more processor time and keeps memory
+    constant.
 
     Args:
         path: the model file.
@@ -26,9 +26,9 @@ class CompactSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # A memory plan is kept per input length, and lengths never end.
+        # A memory plan is kept per input length, and the number of lengths is unlimited.
         options.enable_mem_pattern = False
-        # Spinning threads of several engines on few processors steal from each other.
+        # Spinning threads of several engines take processor time from each other.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
@@ -38,6 +38,6 @@ class CompactSession:
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def run(self, outputs: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
-        """As ``InferenceSession.run``; from any thread."""
+        """Run the model as ``InferenceSession.run`` does; safe from any thread."""
         results: list[Any] = self._session.run(outputs, inputs, self._run_options)
         return results

@@ -1,19 +1,22 @@
-"""Phoneme strings cut to what Kokoro speaks well."""
+"""Split phoneme strings to lengths that Kokoro synthesises well."""
 
 from __future__ import annotations
 
 MAX_PHONEMES = 400
-"""The model takes 508 tokens, one per character; its card warns that it hurries beyond 400."""
+"""Limit of phonemes per inference.
+
+The model accepts 508 tokens, one per character, but by its card it speaks too fast beyond 400.
+"""
 
 _STRONG = ".!?…;:—"
 _WEAK = ",，、"
 
 
 def split_phonemes(phonemes: str, limit: int = MAX_PHONEMES) -> list[str]:
-    """``phonemes`` in parts of at most ``limit`` characters, about equally long.
+    """Split ``phonemes`` into parts of similar length with at most ``limit`` characters.
 
-    Cuts after the sentence mark nearest to the middle half, else after a comma there, else at a
-    space, else anywhere. Parts without any sound are left out.
+    It cuts at the sentence mark nearest to the middle, within the middle half, else at a comma
+    there, else at a space, else in the middle. Parts without letters are dropped.
     """
     text = phonemes.strip()
     if not any(character.isalpha() for character in text):

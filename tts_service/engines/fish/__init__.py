@@ -1,1 +1,1 @@
-"""Fish Audio's cloud API and a fish-speech server of one's own."""
+"""Fish Audio engines: the cloud API and a self-hosted fish-speech server."""

@@ -1,6 +1,6 @@
-"""fish-api: the Fish Audio cloud service. Off unless it is listed in ``TTS_ENGINES`` with a key.
+"""Fish Audio cloud API (engine fish-api), enabled only by ``TTS_ENGINES`` and a key.
 
-Texts and samples leave this machine, and every sentence costs money.
+Texts and samples are sent to the cloud service, and every sentence costs money.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _HONOURED = frozenset(
 
 
 def build(settings: TtsSettings) -> FishApiEngine:
-    """Registry entry point."""
+    """Return the engine for the settings."""
     return FishApiEngine(settings)
 
 
 class FishApiEngine(FishEngine):
-    """The models of Fish Audio behind its API."""
+    """An engine for Fish Audio's models through the cloud API."""
 
     native_speed = (0.5, 2.0)
 
@@ -56,7 +56,7 @@ class FishApiEngine(FishEngine):
             FishConnection(
                 "the Fish Audio API",
                 settings.fish_api_url,
-                # A key with other characters is refused by load(), never sent.
+                # A key with other characters is not sent; load() rejects it.
                 key=key if is_header_safe(key) else "",
                 headers={"model": model},
                 timeouts=timeouts_of(settings),
@@ -82,14 +82,14 @@ class FishApiEngine(FishEngine):
 
     @property
     def spec(self) -> EngineSpec:
-        """See :class:`TtsEngine`."""
+        """Declared capabilities."""
         return self._spec
 
     def load(self) -> None:
-        """Check the configuration; nothing is sent.
+        """Check the configuration without any request.
 
         Raises:
-            NotReady: there is no key, or it cannot be one.
+            NotReady: the key is missing or malformed.
         """
         if not self._key:
             raise NotReady("the Fish Audio API needs a key: set FISH_API_KEY")
@@ -97,8 +97,11 @@ class FishApiEngine(FishEngine):
             raise NotReady("FISH_API_KEY holds characters that no key has")
 
     def warm_up(self) -> None:
-        """Nothing: speaking costs money, so that a wrong key shows at the first request, as
-        ``http_401``; the other engines answer it then."""
+        """Do nothing, since synthesis costs money.
+
+        A wrong key therefore shows at the first request, as ``http_401``; other engines then answer
+        it.
+        """
 
     def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:
         body = {

@@ -1,4 +1,7 @@
-"""The circuit before a remote engine: calls are refused at once while it is known to be down."""
+"""Circuit breaker with metrics for a remote engine.
+
+Calls fail at once while the server is known to be down.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,15 @@ from shared.core.errors import ClientGone, MeshError, RateLimited, UpstreamUnava
 from shared.core.metrics import CIRCUIT_OPEN, REMOTE_CALLS
 
 _ABOUT_THE_REQUEST = frozenset({"http_400", "http_404", "http_413", "http_422", "too_long"})
-"""Outcomes that say nothing about the next request."""
+"""Error codes that are caused by the request and do not count as server failures."""
 
 
 class Circuit:
-    """A breaker with its metrics.
+    """A circuit breaker with metrics.
 
     Args:
         engine: name of the engine, label of the metrics.
-        breaker: of its server.
+        breaker: breaker of its server.
     """
 
     def __init__(self, engine: str, breaker: CircuitBreaker) -> None:
@@ -27,10 +30,11 @@ class Circuit:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Make a call in the block; what it raises, or not, is its outcome.
+        """Run the block as a call and record its outcome.
 
         Raises:
-            UpstreamUnavailable: with code ``circuit_open``, instead of the block, while it is open.
+            UpstreamUnavailable: the circuit is open (code ``circuit_open``); the block does not
+                run.
         """
         if not self._breaker.allow():
             self._count("circuit_open")

@@ -1,4 +1,4 @@
-"""What the two Fish engines share: a server that speaks one sentence per request."""
+"""Base class of the Fish engines, which send one sentence per request."""
 
 from __future__ import annotations
 
@@ -36,17 +36,19 @@ _LONGEST_SENTENCE_S = 300.0
 
 
 class FishEngine(WaveformEngine):
-    """Speaks through a Fish server. A sentence is given out when it has arrived whole: where an
-    answer is cut, nothing of the broken sentence was heard and another engine can speak it. Later
-    sentences arrive while the earlier ones are heard, so only the first one costs time.
+    """An engine on a Fish server.
+
+    A sentence is output when it has arrived completely. If a response is cut, nothing of the
+    sentence was played and another engine can synthesise it. Later sentences arrive while earlier
+    ones are played, so that only the first one adds latency.
 
     Args:
-        connection: to the server.
-        model: its model; decides how emotions are written.
-        circuit: closed while the server answers.
+        connection: connection to the server.
+        model: the server's model; determines how emotions are written.
+        circuit: circuit breaker of the server.
         voices: ``(voice, reference id or None)``, the default first.
-        references: prepares recordings to follow.
-        early_sound: give out the first sentence as it arrives, once its voice's level is known.
+        references: prepares reference recordings.
+        early_sound: output the first sentence while it arrives, once its voice's level is known.
     """
 
     device = "remote"
@@ -74,15 +76,15 @@ class FishEngine(WaveformEngine):
         self._connection.close()
 
     def voices(self) -> Sequence[EngineVoice]:
-        """The configured voices, else the one that the server speaks with unasked."""
+        """Return the configured voices, else the server's default voice."""
         return self._voices
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """See :meth:`TtsEngine.prepare`; the recording goes to the server with each sentence."""
+        """Prepare a reference recording, which is sent to the server with each sentence."""
         return self._references.prepare(reference)
 
     def fingerprint(self) -> Mapping[str, object]:
-        """Which server and which of its voices: names may be given to others later."""
+        """Return the server's address and the ids of its voices, since a name may be reassigned."""
         return {
             "server": self._connection.url,
             "voices": {name: reference or "" for name, reference in self._reference_ids.items()},
@@ -90,10 +92,10 @@ class FishEngine(WaveformEngine):
 
     @abstractmethod
     def _body(self, request: SynthesisRequest, text: str, speed: float) -> dict[str, Any]:
-        """The body of ``POST /v1/tts``, without the voice."""
+        """Return the body of ``POST /v1/tts`` without the voice."""
 
     def _gain(self, request: SynthesisRequest) -> float:
-        # It is known only when there is sound: see _render.
+        # The gain is known only when there is audio: see _render.
         return 1.0
 
     def _utterances(
@@ -110,7 +112,7 @@ class FishEngine(WaveformEngine):
                 yield fade_chunks(trimmed(arriving, rate), rate)
 
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
-        # Marks alone would cost a request.
+        # Punctuation alone is not worth a request.
         if not is_speakable(text):
             return
         samples, rate = self._fetch(self._whole_body(text, request, speed))
@@ -118,10 +120,10 @@ class FishEngine(WaveformEngine):
         yield resample(samples * np.float32(level), rate, self.spec.sample_rate)
 
     def _whole_body(self, text: str, request: SynthesisRequest, speed: float) -> dict[str, Any]:
-        """The body of ``POST /v1/tts``.
+        """Return the body of ``POST /v1/tts``.
 
         Raises:
-            InvalidRequest: a parameter is out of its range.
+            InvalidRequest: a parameter is out of range.
         """
         parameters = parameters_of(request.parameters)
         body = self._body(request, with_emotion(text, parameters.emotion, self._model), speed)
@@ -132,7 +134,7 @@ class FishEngine(WaveformEngine):
         return body
 
     def _arriving(self, body: dict[str, Any], level: float) -> Generator[Float32, None, None]:
-        """The sound of one sentence as it comes, at the engine's sample rate."""
+        """Yield the audio of one sentence as it arrives, at the engine's sample rate."""
         reader = WavReader(self._connection.name, _LONGEST_SENTENCE_S)
         resampler: Resampler | None = None
         with self._circuit.call():
@@ -148,7 +150,7 @@ class FishEngine(WaveformEngine):
             yield resampler.flush() * np.float32(level)
 
     def _fetch(self, body: dict[str, Any]) -> tuple[Float32, int]:
-        """The sound of one sentence, shape ``(n,)``, and its sample rate, Hz.
+        """Return the audio of one sentence, shape ``(n,)``, and its sample rate, Hz.
 
         Raises:
             MeshError: as :meth:`FishConnection.speak`, :class:`WavReader` and :class:`Circuit`.
@@ -169,7 +171,7 @@ def _voice_of(request: SynthesisRequest) -> str:
 
 
 def timeouts_of(settings: FishSettings) -> Timeouts:
-    """The limits of one sentence."""
+    """Return the timeouts of one sentence."""
     return Timeouts(
         connect=settings.fish_connect_timeout_s,
         first=settings.fish_first_audio_timeout_s,
@@ -179,18 +181,20 @@ def timeouts_of(settings: FishSettings) -> Timeouts:
 
 
 def circuit_of(engine: str, settings: FishSettings) -> Circuit:
-    """A closed circuit for ``engine``."""
+    """Create a closed circuit for ``engine``."""
     return Circuit(engine, CircuitBreaker(cooldown_s=settings.fish_circuit_cooldown_s))
 
 
 def voices_of(
     entries: Sequence[str], default: str, languages: Sequence[str]
 ) -> list[tuple[EngineVoice, str | None]]:
-    """Voices that settings name (``name=reference_id@language``), each speaks all ``languages``;
-    ``default``, the server's own voice, where there is none.
+    """Parse the voices in the settings (``name=reference_id@language``).
+
+    Each voice speaks all ``languages``. Without entries the result is ``default``, the server's own
+    voice.
 
     Raises:
-        NotReady: a voice's language is not one of them.
+        NotReady: a voice's language is not supported.
     """
     if not entries:
         return [(EngineVoice(default, languages[0], frozenset(languages)), None)]

@@ -1,6 +1,7 @@
-"""HTTP to Fish: one sentence per request, its answer read as it arrives, every fault a MeshError.
+"""HTTP client for Fish servers, which streams one sentence per request.
 
-No key, text or upstream message enters an error or a log: an upstream may quote what it was sent.
+All errors are MeshErrors. They and the logs contain no key, text or upstream message, since an
+upstream may quote its input.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ _STATUS_FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds.
+    """Timeouts in seconds.
 
     Attributes:
-        connect: to open a connection.
+        connect: opening a connection.
         first: from the request to the first audio.
-        gap: between two parts of the audio.
+        gap: between two chunks of audio.
         total: for one sentence.
     """
 
@@ -57,7 +58,7 @@ class Timeouts:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """As a plain header it would be replaced by what ``~/.netrc`` says about the host."""
+    """Bearer authentication that an entry in ``~/.netrc`` cannot replace, unlike a plain header."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -69,14 +70,14 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class FishConnection:
-    """A Fish server.
+    """A connection to a Fish server.
 
     Args:
-        name: for messages.
-        url: base address.
-        key: bearer token; empty: none is sent.
+        name: name for error messages.
+        url: base URL.
+        key: bearer token; empty sends none.
         headers: sent with every request.
-        timeouts: of one sentence.
+        timeouts: timeouts of one sentence.
         proxies: whether the environment's proxies and certificates are used.
 
     Attributes:
@@ -110,10 +111,10 @@ class FishConnection:
         self._session.close()
 
     def check(self) -> None:
-        """Ask ``/v1/health``.
+        """Check the server with ``/v1/health``.
 
         Raises:
-            NotReady: nothing answers there, or it says that it is not well.
+            NotReady: the server does not answer or is not healthy.
         """
         try:
             response = self._session.get(
@@ -129,14 +130,15 @@ class FishConnection:
             raise NotReady(f"{self.name} answered {response.status_code} when asked for its health")
 
     def speak(self, body: Mapping[str, Any]) -> Generator[bytes, None, None]:
-        """The bytes of the answer to ``POST /v1/tts``, as they arrive; the body goes as msgpack.
+        """Yield the bytes of the response to ``POST /v1/tts`` as they arrive; the body is msgpack.
 
         Raises:
-            UpstreamUnavailable: not reachable, a refusal (code ``http_…``), or cut (``cut``).
-            UpstreamTimeout: no connection, no answer or no more of it in time
+            UpstreamUnavailable: not reachable, a refusal (code ``http_…``), or broken off
+                (``cut``).
+            UpstreamTimeout: no connection, no response or no further data in time
                 (``connect_timeout``, ``no_answer``, ``stalled``).
             RateLimited: 429, with its ``Retry-After``.
-            ClientGone: whoever this is for has left.
+            ClientGone: the client has disconnected.
         """
         import ormsgpack
 
@@ -157,7 +159,7 @@ class FishConnection:
                 raise self._status_fault(response)
             yield from self._parts(response, started)
         finally:
-            # What is not read to its end is not worth keeping: this tells the server to stop.
+            # Closing an incompletely read response tells the server to stop.
             response.close()
 
     def _parts(self, response: requests.Response, started: float) -> Iterator[bytes]:
@@ -166,7 +168,7 @@ class FishConnection:
         with Watchdog(response.raw.shutdown) as dog:
             while True:
                 now = time.monotonic()
-                # A header alone is not audio yet: a server sends it before the model begins.
+                # A header alone is not audio: the server sends it before the model starts.
                 begun = received > HEADER_BYTES
                 allowed = self._timeouts.gap if begun else self._timeouts.first - (now - started)
                 dog.within(min(allowed, self._timeouts.total - (now - started)))
@@ -218,7 +220,7 @@ class FishConnection:
                 retry_after=_retry_after(response.headers.get("Retry-After", "")),
             )
         what = _STATUS_FAULTS.get(status)
-        # One code per class where the status says nothing more: metric labels must be few.
+        # One code per class for other statuses, so that metric labels are few.
         code = (
             f"http_{status}"
             if what or status in (500, 502, 503, 504)
@@ -228,12 +230,12 @@ class FishConnection:
 
 
 def is_header_safe(key: str) -> bool:
-    """Whether it is printable ASCII; the error that refuses anything else would quote it."""
+    """Check for printable ASCII without spaces; the HTTP library's error would quote other keys."""
     return bool(key) and key.isascii() and key.isprintable() and " " not in key
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for, as a number or a date, within reason."""
+    """Return the seconds in a ``Retry-After`` header (number or date), limited to 300."""
     try:
         seconds = float(value)
     except ValueError:
@@ -245,7 +247,7 @@ def _retry_after(value: str) -> float | None:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """``error`` and what it wraps, as requests and urllib3 nest them."""
+    """Return ``error`` and all errors that it wraps, as requests and urllib3 nest them."""
     found: list[BaseException] = []
     pending: list[object] = [error]
     while pending:

@@ -1,6 +1,7 @@
-"""fish-local: a fish-speech server of one's own, started by its own instructions.
+"""Self-hosted fish-speech server (engine fish-local).
 
-Its code and weights are no part of the mesh; the weights do not allow commercial use.
+The server is installed by its own instructions; its code and weights are not part of the mesh. The
+weights do not allow commercial use.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ _HONOURED = frozenset(
     {"speed", "temperature", "top_p", "chunk_length", "repetition_penalty", "reference_text"}
 )
 _CODEC_RATE = 44_100
-"""Hz of the codecs so far; the server does not let it be chosen."""
+"""Sample rate of the known codecs, Hz; the server does not offer a choice."""
 _SEED = 7
-"""Without a reference the model draws its voice anew for each sentence; a fixed seed keeps it."""
+"""Without a reference the model samples a new voice for each sentence; a fixed seed keeps it."""
 
 
 def build(settings: TtsSettings) -> FishLocalEngine:
-    """Registry entry point."""
+    """Return the engine for the settings."""
     return FishLocalEngine(settings)
 
 
 class FishLocalEngine(FishEngine):
-    """A model on a fish-speech server."""
+    """An engine for a model on a fish-speech server."""
 
     native_speed = (1.0, 1.0)
-    """The server does not take a speed: all of it is stretching."""
+    """The server has no speed parameter, so all speeds use time stretching."""
 
     def __init__(self, settings: TtsSettings) -> None:
         model = settings.fish_local_model
@@ -68,7 +69,7 @@ class FishLocalEngine(FishEngine):
 
     @property
     def spec(self) -> EngineSpec:
-        """See :class:`TtsEngine`; the sample rate is the server's once it has spoken."""
+        """Declared capabilities; the sample rate is the server's after the warm-up."""
         tags = {"emotion"} if writes_emotions(self._model) else frozenset()
         return EngineSpec(
             name=_NAME,
@@ -83,17 +84,17 @@ class FishLocalEngine(FishEngine):
         )
 
     def load(self) -> None:
-        """Ask the server whether it is well.
+        """Check the server's health.
 
         Raises:
-            NotReady: nothing answers at ``FISH_LOCAL_URL``, or the key is none.
+            NotReady: no server answers at ``FISH_LOCAL_URL``, or the key is malformed.
         """
         if self._key and not is_header_safe(self._key):
             raise NotReady("FISH_LOCAL_KEY holds characters that no key has")
         self._connection.check()
 
     def warm_up(self) -> None:
-        """Speak a sentence with the default voice: its sample rate and loudness are known then."""
+        """Synthesise a sentence with the default voice to measure its sample rate and loudness."""
         voice = self._voices[0]
         request = SynthesisRequest((Piece(CALIBRATION),), voice.language, voice)
         samples, self._rate = self._fetch(self._whole_body(CALIBRATION, request, 1.0))

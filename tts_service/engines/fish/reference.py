@@ -1,5 +1,7 @@
-"""A recording to follow, as Fish takes it: short, clean, of known loudness, small enough to send
-with every sentence."""
+"""Prepare reference recordings for Fish: trimmed, normalised in loudness and limited in length.
+
+They are sent with every sentence and must therefore be small.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,10 @@ from tts_service.sound.loudness import gain_for, integrated_lufs, to_pcm16
 from tts_service.sound.trimming import trim
 
 _RATE = 44_100
-"""Hz of Fish's codec: a higher rate would be thrown away there, a lower one is missing."""
+"""Sample rate of Fish's codec, Hz; a higher rate would be discarded, a lower one loses quality."""
 _LONGEST_FILE_S = 600.0
 _SHORTEST_S, _LONGEST_S = 1.0, 30.0
-"""Fish recommends 10 to 30 seconds and learns nothing from less than one."""
+"""Fish recommends 10 to 30 seconds; less than one second is not enough to clone a voice."""
 _KEPT = 16
 
 
@@ -29,9 +31,10 @@ class FishReference:
     """A prepared recording.
 
     Attributes:
-        audio: a file of mono sound at the target loudness.
-        transcript: what is said in it; empty where nobody told.
-        is_cut: only the beginning of the recording, so that a transcript says more than it.
+        audio: a file of mono audio at the target loudness.
+        transcript: text spoken in it; empty where unknown.
+        is_cut: whether only the beginning was kept, so that a transcript of the whole does not
+            match.
     """
 
     audio: bytes
@@ -39,10 +42,10 @@ class FishReference:
     is_cut: bool = False
 
     def body(self, transcript: str | None) -> dict[str, object]:
-        """The entry of ``references``; a transcript that came with the request goes first.
+        """Return the entry of ``references``; a transcript in the request takes precedence.
 
         Raises:
-            InvalidRequest: a transcript, and the recording was too long to be sent whole.
+            InvalidRequest: there is a transcript, but the recording was cut.
         """
         if transcript and self.is_cut:
             raise InvalidRequest(
@@ -52,10 +55,10 @@ class FishReference:
 
 
 class FishReferences:
-    """Prepared recordings by their content; the latest ones are kept.
+    """A cache of prepared recordings by content, which keeps the latest ones.
 
     Args:
-        container: in which they are sent.
+        container: container format in which they are sent.
     """
 
     def __init__(self, container: Container) -> None:
@@ -64,11 +67,10 @@ class FishReferences:
         self._known: OrderedDict[str, PreparedVoice] = OrderedDict()
 
     def prepare(self, reference: Reference) -> PreparedVoice:
-        """Decode, trim, level and encode ``reference``.
+        """Decode, trim, normalise and encode ``reference``.
 
         Raises:
-            InvalidRequest: less than a second of sound, or more than can be sent together with
-                its transcript.
+            InvalidRequest: less than a second of audio, or too long to be sent with its transcript.
             UnsupportedMedia, TooLarge: as :func:`shared.audio.decode.decode`.
         """
         content = reference.audio + b"\0" + reference.transcript.encode()

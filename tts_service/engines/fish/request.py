@@ -1,4 +1,4 @@
-"""What a request says, in Fish's words: parameters, emotions, languages."""
+"""Convert request parameters, emotions and languages to Fish's format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _S1_LANGUAGES = (
 )  # fmt: skip
 """The 13 languages that Fish Audio documents for S1 and fish-speech 1.5."""
 _S2_LANGUAGES = (*_S1_LANGUAGES, "hi", "tr", "cs", "hu")
-"""Those of S2 (some 80) that the mesh's requests have names for."""
+"""Those of S2's languages (about 80) that the mesh's requests have tags for."""
 
 _TAGS: Mapping[Emotion, str] = MappingProxyType(
     {
@@ -30,11 +30,11 @@ _TAGS: Mapping[Emotion, str] = MappingProxyType(
         Emotion.CALM: "calm",
     }
 )
-"""Basic emotions of Fish Audio's emotion reference; neutral is the absence of a tag."""
+"""Basic emotions of Fish Audio's emotion reference; neutral has no tag."""
 
 
 class FishParameters(BaseModel):
-    """Request parameters that Fish honours, within the ranges of its API (and of fish-speech's)."""
+    """Request parameters that Fish supports, with the ranges of its API (and of fish-speech's)."""
 
     emotion: Emotion = Emotion.NEUTRAL
     temperature: float | None = Field(default=None, ge=0.1, le=1.0)
@@ -46,31 +46,31 @@ class FishParameters(BaseModel):
 
 
 def parameters_of(given: Mapping[str, Any]) -> FishParameters:
-    """``given`` checked.
+    """Validate the parameters of a request.
 
     Raises:
-        InvalidRequest: one is out of its range; ``param`` names it.
+        InvalidRequest: a value is out of range; ``param`` names it.
     """
     return validate(FishParameters, dict(given))
 
 
 def sampling_of(parameters: FishParameters) -> dict[str, Any]:
-    """The fields of a request body that ``parameters`` set; those left out are Fish's defaults."""
+    """Return the request body's fields that are set; Fish's defaults apply to the others."""
     return parameters.model_dump(exclude={"emotion", "reference_text"}, exclude_none=True)
 
 
 def writes_emotions(model: str) -> bool:
-    """Whether ``model`` knows tags; those before S1 do not."""
+    """Check whether ``model`` supports emotion tags; models before S1 do not."""
     return _generation(model) >= 1
 
 
 def languages_of(model: str) -> tuple[str, ...]:
-    """Tags of the languages that ``model`` speaks."""
+    """Return the language tags that ``model`` supports."""
     return _S2_LANGUAGES if _generation(model) >= 2 else _S1_LANGUAGES
 
 
 def with_emotion(text: str, emotion: Emotion, model: str) -> str:
-    """``text`` with the tag that makes ``model`` speak it so.
+    """Prepend the tag of an emotion to ``text`` in the format of ``model``.
 
     S1 reads ``(happy)``, and in English only at the beginning of a sentence; S2 reads ``[happy]``.
     """
@@ -81,7 +81,7 @@ def with_emotion(text: str, emotion: Emotion, model: str) -> str:
 
 
 def _generation(model: str) -> int:
-    """2 for S2 models, 1 for S1, 0 for the fish-speech models before them."""
+    """Return 2 for S2 models, 1 for S1, 0 for older fish-speech models."""
     low = model.lower()
     if "s1" in low:
         return 1

@@ -1,4 +1,4 @@
-"""Settings of the Fish engines: the cloud API and a fish-speech server of one's own."""
+"""Settings of the Fish engines: the cloud API and a self-hosted fish-speech server."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ language is not English."
 
 
 class FishSettings(CommonSettings):
-    """What the Fish engines read; neither is among the engines by default."""
+    """Settings of the Fish engines, which are not enabled by default."""
 
     fish_api_key: SecretStr = Field(
         default=SecretStr(""),
         validation_alias=AliasChoices("FISH_API_KEY", "FISH_AUDIO_API_KEY"),
-        description="Key of the Fish Audio API (engine fish-api), a paid service: what is spoken "
-        "and the samples to follow are sent there.",
+        description="Key of the Fish Audio API (engine fish-api), a paid service. Texts and voice "
+        "samples are sent to it.",
     )
     fish_api_url: str = Field(
-        default="https://api.fish.audio", description="Base address of the Fish Audio API."
+        default="https://api.fish.audio", description="Base URL of the Fish Audio API."
     )
     fish_model: str = Field(
         default="s2-pro",
@@ -38,47 +38,47 @@ class FishSettings(CommonSettings):
         default=(), description=f"Voices of the Fish Audio API, {_VOICES}"
     )
     fish_sample_rate: Literal[8000, 16000, 24000, 32000, 44100] = Field(
-        default=24000, description="Sample rate asked of the Fish Audio API, Hz."
+        default=24000, description="Sample rate requested from the Fish Audio API, Hz."
     )
     fish_concurrency: int = Field(
-        default=4, ge=1, le=64, description="Answers that the Fish Audio API works on at once."
+        default=4, ge=1, le=64, description="Largest number of concurrent Fish Audio API requests."
     )
     fish_local_url: str = Field(
         default="http://127.0.0.1:8080",
-        description="Base address of a fish-speech server (engine fish-local).",
+        description="Base URL of a fish-speech server (engine fish-local).",
     )
     fish_local_key: SecretStr = Field(
-        default=SecretStr(""), description="Key of that server, where it was started with one."
+        default=SecretStr(""), description="Key of that server, if it was started with one."
     )
     fish_local_model: str = Field(
         default="openaudio-s1-mini",
         pattern=r"^[A-Za-z0-9._\-]{1,64}$",
-        description="Model that the server has loaded; decides how emotions are written.",
+        description="Model loaded by that server; determines how emotions are written.",
     )
     fish_local_voices: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description=f"Voices of the server's references folder, {_VOICES}"
     )
     fish_early_sound: bool = Field(
         default=False,
-        description="true: the first sentence of an answer from Fish is sent on while it arrives. "
-        "It is heard sooner; where it breaks off, the next engine has to say it again.",
+        description="true: audio of the first sentence is sent while it arrives from Fish. It "
+        "starts sooner; if it breaks off, the next engine repeats the sentence.",
     )
     fish_connect_timeout_s: float = Field(
-        default=3.0, gt=0, description="Longest wait for a connection to Fish, seconds."
+        default=3.0, gt=0, description="Timeout for connecting to Fish, seconds."
     )
     fish_first_audio_timeout_s: float = Field(
-        default=15.0, gt=0, description="Longest wait for the first audio of a sentence, seconds."
+        default=15.0, gt=0, description="Timeout for the first audio of a sentence, seconds."
     )
     fish_gap_timeout_s: float = Field(
-        default=10.0, gt=0, description="Longest wait for more audio of a sentence, seconds."
+        default=10.0, gt=0, description="Timeout between audio chunks of a sentence, seconds."
     )
     fish_sentence_timeout_s: float = Field(
-        default=120.0, gt=0, description="Longest time for one sentence, seconds."
+        default=120.0, gt=0, description="Timeout for a whole sentence, seconds."
     )
     fish_circuit_cooldown_s: float = Field(
         default=15.0,
         gt=0,
-        description="After three failures in a row Fish is passed over this long, seconds.",
+        description="How long Fish is skipped after three failures in a row, seconds.",
     )
 
     @field_validator("fish_voices", "fish_local_voices", mode="before")

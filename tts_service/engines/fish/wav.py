@@ -1,4 +1,4 @@
-"""WAV as it arrives over a connection: the header is taken off, samples come out in any cut."""
+"""Parse a WAV stream incrementally."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _EXTENSIBLE = 0xFFFE
 
 
 class WavReader:
-    """Mono int16 samples of one WAV answer, fed in pieces of any length.
+    """An incremental parser for one WAV response, which returns mono int16 samples.
 
-    A length of 0, or one as large as no file is, means "until the end": servers that write the
-    header first do not know it yet. Where the length is real, fewer bytes are a cut answer and
-    what follows the samples is not sound.
+    A length of 0, or an impossibly large one, means "until the end", for servers that write the
+    header before they know the length. With a real length, fewer bytes are an incomplete response,
+    and bytes after the samples are not audio.
 
     Args:
-        source: who sends it, for messages.
-        max_seconds: sound beyond this is refused: a model that does not stop.
+        source: name of the server, for error messages.
+        max_seconds: limit of the audio, for models that do not stop.
 
     Attributes:
         sample_rate: Hz; None until the header was read.
@@ -40,11 +40,11 @@ class WavReader:
         self.sample_rate: int | None = None
 
     def feed(self, data: bytes) -> Pcm16:
-        """Samples that are complete with ``data``; none while the header is not.
+        """Add data and return the complete samples; none until the header is complete.
 
         Raises:
-            UpstreamUnavailable: no WAV of 16-bit mono samples (code ``not_audio``), or more than
-                ``max_seconds`` (``too_long``).
+            UpstreamUnavailable: not a WAV of 16-bit mono samples (code ``not_audio``), or longer
+                than ``max_seconds`` (``too_long``).
         """
         if self.sample_rate is None:
             self._head += data
@@ -61,11 +61,11 @@ class WavReader:
         return np.frombuffer(whole[:even], "<i2").astype(np.int16, copy=False)
 
     def finish(self) -> None:
-        """The answer has ended.
+        """Check that the response was complete.
 
         Raises:
-            UpstreamUnavailable: nothing came (code ``empty_audio``), no audio (``not_audio``) or
-                less than the header says (``cut``).
+            UpstreamUnavailable: the response was empty (code ``empty_audio``), not audio
+                (``not_audio``), or shorter than its header states (``cut``).
         """
         if self.sample_rate is None and self._head:
             raise self._fault("sent no audio", "not_audio")
@@ -75,7 +75,7 @@ class WavReader:
             raise self._fault("broke off", "cut")
 
     def _after_header(self) -> bytes:
-        """What follows the header in the bytes held; empty while it is not complete."""
+        """Return the buffered bytes after the header; empty while the header is incomplete."""
         head = self._head
         if head[:4] != b"RIFF"[: len(head)] or (len(head) >= 12 and head[8:12] != b"WAVE"):
             raise self._fault("sent no audio", "not_audio")
