@@ -1,9 +1,9 @@
-"""Asks for a voice and a text, saves the spoken answer as it comes, and plays it if it can.
+"""Ask for a voice and a text, save the streamed speech and play it where possible.
 
-    python stream_client.py                                  asks for both; both may stay empty
+    python stream_client.py                                  asks for both; both may be empty
     python stream_client.py --text "Hola" --voice my_voice_sample.wav
 
-Needs only ``requests``. With ``sounddevice`` installed the answer is also heard while it comes.
+Needs only ``requests``. With ``sounddevice`` installed the audio is also played while it arrives.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNK_BYTES = 4096
 
 
 def main() -> int:
-    """The exit status: 0 when the whole answer was saved."""
+    """Request the speech and return the exit status: 0 when all of it was saved."""
     options = parse_arguments()
     body = ask(options) if options.text is None and options.voice is None else given(options)
     headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line; without --text and --voice the user is asked."""
+    """Parse the command line; without --text and --voice the user is asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--url", default="http://localhost:8000", help="of the service")
     parser.add_argument("--token", help="bearer token, where the service wants one")
@@ -66,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def ask(options: argparse.Namespace) -> dict[str, str]:
-    """The request, from what the user types."""
+    """Read voice and text from the user and return the request."""
     try:
         options.voice = input("Voice file name (empty: the server's default): ").strip()
         options.text = input("Text (empty: a sample text): ").strip()
@@ -76,7 +76,7 @@ def ask(options: argparse.Namespace) -> dict[str, str]:
 
 
 def given(options: argparse.Namespace) -> dict[str, str]:
-    """The request; what is empty is left out, so that the server's defaults hold."""
+    """Return the request without empty fields, so that the server's defaults apply."""
     language = options.language or ("" if options.text else DEFAULT_TEXT_LANGUAGE)
     fields = {
         "text": options.text or DEFAULT_TEXT,
@@ -87,7 +87,7 @@ def given(options: argparse.Namespace) -> dict[str, str]:
 
 
 def message_of(answer: requests.Response) -> str:
-    """The error's message where the body has one."""
+    """Return the error message in the response body, else the HTTP reason."""
     try:
         return str(answer.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):
@@ -95,10 +95,10 @@ def message_of(answer: requests.Response) -> str:
 
 
 def save(answer: requests.Response, path: Path, started: float, play: bool) -> None:
-    """Write (and play) the chunks as they come; then tell the header how long the sound is.
+    """Write (and play) the chunks as they arrive, then fill in the lengths of the WAV header.
 
     Raises:
-        requests.RequestException: the answer broke off.
+        requests.RequestException: the response broke off.
     """
     chunks = answer.iter_content(CHUNK_BYTES)
     head = b""
@@ -120,23 +120,23 @@ def save(answer: requests.Response, path: Path, started: float, play: bool) -> N
 
 
 def no_sound() -> bytes:
-    """The answer ended before any sound."""
+    """Raise the error for a response that ended before any audio."""
     raise requests.exceptions.ChunkedEncodingError("no sound in the answer")
 
 
 @contextmanager
 def speaker(rate: int, play: bool) -> Iterator[Callable[[bytes], None]]:
-    """A function that plays mono s16le samples; one that does nothing where that is not possible.
+    """Return a function that plays mono s16le samples, or does nothing where it cannot.
 
     Args:
         rate: sample rate, Hz.
-        play: whether to try.
+        play: whether to play.
     """
     if not play:
         yield lambda _samples: None
         return
     try:
-        # Only here: the program works without it, and it needs a sound card's library.
+        # Imported only here: it is optional and needs an audio library of the system.
         sounddevice = importlib.import_module("sounddevice")
         stream = sounddevice.RawOutputStream(samplerate=rate, channels=1, dtype="int16")
     except (ImportError, OSError) as error:
@@ -157,7 +157,7 @@ def speaker(rate: int, play: bool) -> Iterator[Callable[[bytes], None]]:
 
 
 def fill_in_lengths(path: Path, size: int) -> None:
-    """A streamed WAV cannot know its length beforehand; now it is known."""
+    """Write the final lengths into the header of a streamed WAV."""
     with path.open("r+b") as wav:
         wav.seek(4)
         wav.write(struct.pack("<I", size - 8))

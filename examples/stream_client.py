@@ -1,4 +1,4 @@
-"""Streamed speech over HTTP: runs ``client_tests/stream_client.py``, which is the one program."""
+"""Streamed speech over HTTP: run ``client_tests/stream_client.py``."""
 
 import runpy
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""A spoken conversation over a WebSocket: one recording in, words and a spoken answer out.
+"""Hold a spoken conversation over a WebSocket: send recordings, get transcripts and spoken replies.
 
     pip install websocket-client
     python voice_chat.py question.wav another_question.wav
 
-Every file is one turn of the same conversation, which the mesh remembers; the answers are written
-to answer-1.wav, answer-2.wav, …
+Each file is one turn of the same conversation, which the mesh remembers. The replies are written to
+answer-1.wav, answer-2.wav, …
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import websocket
 
 
 def main() -> None:
-    """Ask every file given."""
+    """Send all given files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("questions", nargs="+", type=Path, metavar="FILE.wav")
     parser.add_argument("--url", default="ws://localhost:8000")
     parser.add_argument("--token", help="bearer token, where the mesh wants one")
     options = parser.parse_args()
     header = [f"Authorization: Bearer {options.token}"] if options.token else []
-    # Programs are no web pages: without an Origin header the mesh need not ask whose page it is.
+    # Without an Origin header the mesh does not check it: only web pages need one.
     socket = websocket.create_connection(
         f"{options.url}/ws", timeout=300, header=header, suppress_origin=True
     )
@@ -38,10 +38,10 @@ def main() -> None:
 
 
 def ask(socket: websocket.WebSocket, answer: Path) -> None:
-    """Print the words of one turn and write its sound.
+    """Print the texts of one turn and write its audio.
 
     Raises:
-        SystemExit: the mesh says what is wrong.
+        SystemExit: the mesh reports an error.
     """
     words = json.loads(socket.recv())
     if "error" in words:

@@ -1,10 +1,10 @@
-"""Text to speech over a WebSocket: JSON goes in, sound comes out while it is made.
+"""Synthesise text over a WebSocket: send JSON, receive audio while it is generated.
 
     pip install websockets
     python ws_tts.py "Olá, mundo!" --language pt
 
-Writes ws_tts.wav. The loop is the one that any client needs: binary messages are sound, JSON
-messages are events, and ``end`` ends the answer.
+Writes ws_tts.wav. Any client needs the same loop: binary messages are audio, JSON messages are
+events, and ``end`` is the last event of an answer.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import websockets
 
 
 async def speak(url: str, token: str | None, text: str, language: str, output: Path) -> None:
-    """Ask for one text and write its sound.
+    """Request one text and write its audio.
 
     Raises:
-        SystemExit: the service says what is wrong.
+        SystemExit: the service reports an error.
     """
     started = time.monotonic()
     first = 0.0

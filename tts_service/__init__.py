@@ -1,1 +1,1 @@
-"""tts_service package of the voice mesh."""
+"""The speech synthesis service."""

@@ -1,4 +1,4 @@
-"""Wiring of the speech synthesis service: the only place that knows all its parts."""
+"""Application factory of the speech synthesis service."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def create_app(
     builders: list[tuple[str, Callable[[], TtsEngine]]] | None = None,
     proof: Callable[[TtsEngine], None] | None = None,
 ) -> Flask:
-    """The service's WSGI application; its engines load in the background.
+    """Create the service's WSGI application and start loading its engines in the background.
 
     Args:
-        settings: read from the environment where not given.
+        settings: the settings; read from the environment where not given.
         builders: name and builder of each engine; those of the registry where not given.
-        proof: shows that a loaded engine works, else it raises; the service's self-test where not
+        proof: check of a loaded engine that raises when it fails; the service's self-test where not
             given.
 
     Raises:
         UnknownModel: the settings name an engine that does not exist.
-        InvalidRequest, NotReady: they name a cache that does not exist, or is not installed.
+        InvalidRequest, NotReady: the settings name a cache that does not exist or is not installed.
     """
     steady_heap()
     settings = settings or TtsSettings()

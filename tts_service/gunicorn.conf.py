@@ -1,4 +1,4 @@
-"""gunicorn's configuration of the speech synthesis service."""
+"""Gunicorn configuration of the speech synthesis service."""
 
 from shared.http.server.gunicorn_base import serve
 from tts_service.settings import TtsSettings

@@ -13,7 +13,7 @@ from tts_service.engines.fish.settings import FishSettings
 
 
 class TtsSettings(FishSettings, ServiceSettings):
-    """What the speech synthesis service reads from its environment."""
+    """Settings of the speech synthesis service from the environment."""
 
     tts_port: int = Field(
         default=5000,
@@ -32,21 +32,21 @@ class TtsSettings(FishSettings, ServiceSettings):
     )
     tts_device: str = Field(
         default="auto",
-        description="Where torch engines run: auto, cpu, cuda, cuda:1. A GPU that is asked for and "
-        "missing keeps the engine from getting ready. The embedded engines always use the CPU.",
+        description="Device of the torch engines: auto, cpu, cuda, cuda:1. An engine whose GPU is "
+        "missing does not become ready. The embedded engines always use the CPU.",
     )
     nemo_tts_spectrogram: str = Field(
         default="nvidia/tts_en_fastpitch",
-        description="FastPitch model of the engine nemo: a name on the hub or a .nemo file.",
+        description="FastPitch model of the nemo engine: a name on the hub or a .nemo file.",
     )
     nemo_tts_vocoder: str = Field(
         default="nvidia/tts_hifigan",
-        description="HiFiGAN model of the engine nemo: a name on the hub or a .nemo file.",
+        description="HiFiGAN model of the nemo engine: a name on the hub or a .nemo file.",
     )
     nemo_tts_language: str = Field(default="en-us", description="Language of the FastPitch model.")
     xtts_model: str = Field(
         default="coqui/XTTS-v2",
-        description="Model of the engine xtts: a name on the hub or a folder with config.json, "
+        description="Model of the xtts engine: a name on the hub or a folder with config.json, "
         "model.pth and vocab.json.",
     )
     coqui_tos_agreed: bool = Field(
@@ -65,30 +65,29 @@ class TtsSettings(FishSettings, ServiceSettings):
         default=60,
         ge=10,
         le=400,
-        description="Length at which the first sentence is cut at a clause, so that sound starts "
-        "early, characters.",
+        description="Length in characters at which the first sentence is cut at a clause, so that "
+        "audio starts early.",
     )
 
     cache_url: str = Field(
         default="none",
-        description="Where finished answers are kept, to be given again at once: none, memory:, "
-        "disk:, disk:/folder, redis://host:6379/0, s3://bucket/prefix, gs://bucket/prefix or "
-        "file:///folder.",
+        description="Cache of synthesised audio: none, memory:, disk:, disk:/folder, "
+        "redis://host:6379/0, s3://bucket/prefix, gs://bucket/prefix or file:///folder.",
     )
     cache_max_bytes: int = Field(
         default=1 << 30,
         ge=1 << 20,
         description="Largest size of that cache in memory or on disk, bytes; Redis and buckets "
-        "have limits of their own.",
+        "have their own limits.",
     )
     cache_ttl_s: float = Field(
         default=0.0,
         ge=0,
-        description="Finished answers older than this are forgotten, seconds; 0: never.",
+        description="Lifetime of entries in that cache, seconds; 0: unlimited.",
     )
     voice_cache_url: str = Field(
         default="disk:",
-        description="Where voices made of reference recordings are kept; written as CACHE_URL.",
+        description="Cache of voices made from reference recordings; same format as CACHE_URL.",
     )
     voice_cache_max_bytes: int = Field(
         default=256 << 20,

@@ -25,7 +25,7 @@ class Progress:
             were none.
 
     Raises:
-        MeshError: the first segment failed; the caller must then close the reader and the lease.
+        MeshError: the first segment failed; the caller must close the reader and release the lease.
     """
 
     def __init__(

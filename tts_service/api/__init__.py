@@ -1,1 +1,1 @@
-"""HTTP and WebSocket dialects of speech synthesis."""
+"""HTTP and WebSocket routes of the speech synthesis service."""

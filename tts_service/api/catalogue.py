@@ -1,4 +1,4 @@
-"""The catalogues of voices and models, from what the ready engines declare."""
+"""Lists of the voices and models of the ready engines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from tts_service.voices.aliases import MODEL_ALIASES, aliases_of
 
 
 def voice_list(engines: Sequence[ReadyEngine], recordings: Sequence[str]) -> VoiceList:
-    """Built-in voices in the order of their engines, then the recordings of the voices folder.
+    """List the built-in voices in engine order, then the recordings of the voices folder.
 
-    A recording is listed under the engine that would follow it, as long as one can.
+    A recording is listed under the first engine that can use it; without such an engine it is
+    omitted.
     """
     voices = [
         Voice(
@@ -47,7 +48,7 @@ def voice_list(engines: Sequence[ReadyEngine], recordings: Sequence[str]) -> Voi
 
 
 def model_list(engines: Sequence[ReadyEngine]) -> ModelList:
-    """One entry per engine, and OpenAI's model names as names of the first one."""
+    """List one entry per engine, and OpenAI's model names as aliases of the first engine."""
     entries = [_model(engine.spec.name, engine) for engine in engines]
     return ModelList(data=entries + [_model(name, engines[0]) for name in MODEL_ALIASES])
 

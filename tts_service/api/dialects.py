@@ -1,4 +1,4 @@
-"""Wire shapes → :class:`SpeechJob`: one function per dialect, no HTTP."""
+"""Convert the request formats of the APIs to :class:`SpeechJob`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tts_service.engines.base import Reference
 from tts_service.synthesis.job import SpeechJob
 
 _CONTROL = frozenset({"stream"})
-"""Extra fields that steer the answer, not the voice."""
+"""Extra fields that control the response and are not synthesis parameters."""
 
 TUNING = (
     "emotion",
@@ -25,20 +25,20 @@ TUNING = (
 
 
 def given_parameters(request: BaseModel) -> dict[str, Any]:
-    """Tuning parameters and unknown fields that the request really carries."""
+    """Return the synthesis parameters and unknown fields that are set in the request."""
     tuning = {n: getattr(request, n) for n in TUNING if getattr(request, n, None) is not None}
     extra = {k: v for k, v in (request.model_extra or {}).items() if k not in _CONTROL}
     return {**tuning, **extra}
 
 
 def wants_whole(request: BaseModel) -> bool:
-    """Whether the request asks for a finished file with ``"stream": false``."""
+    """Check whether the request asks for a complete file with ``"stream": false``."""
     value = (request.model_extra or {}).get("stream", True)
     return value in (False, 0) or str(value).lower() in ("false", "0", "no")
 
 
 def job_of_synthesize(request: SynthesizeRequest, *, whole: bool) -> SpeechJob:
-    """``/synthesize``, ``/api/tts/*`` and ``/ws/tts``."""
+    """Create the job of a request to ``/synthesize``, ``/api/tts/*`` or ``/ws/tts``."""
     return SpeechJob(
         text=request.text,
         language=request.language,
@@ -53,7 +53,7 @@ def job_of_synthesize(request: SynthesizeRequest, *, whole: bool) -> SpeechJob:
 def job_of_voice_request(
     request: VoiceRequest, sample: Reference | None, *, whole: bool
 ) -> SpeechJob:
-    """``/generate-voice``; a ``sample`` that came with it goes before every named voice."""
+    """Create the job of ``/generate-voice``; an uploaded ``sample`` precedes named voices."""
     asked = request.parameters
     return SpeechJob(
         text=request.text,
@@ -68,7 +68,7 @@ def job_of_voice_request(
 
 
 def job_of_speech(request: SpeechRequest) -> SpeechJob:
-    """OpenAI's ``/v1/audio/speech``; ``instructions`` is a parameter that an engine may honour."""
+    """Create the job of OpenAI's ``/v1/audio/speech``, with ``instructions`` as a parameter."""
     parameters = given_parameters(request)
     if request.instructions:
         parameters["instructions"] = request.instructions

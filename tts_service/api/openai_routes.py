@@ -1,4 +1,4 @@
-"""The OpenAI dialect: speech, voices, models."""
+"""Routes of the OpenAI API: speech, voices and models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tts_service.synthesis.service import SpeechService
 
 
 def openai_routes(service: SpeechService) -> Blueprint:
-    """``/v1/audio/speech``, ``/v1/audio/voices``, ``/v1/models``."""
+    """Return the blueprint of ``/v1/audio/speech``, ``/v1/audio/voices`` and ``/v1/models``."""
     routes = Blueprint("openai", __name__, url_prefix="/v1")
 
     @routes.post("/audio/speech")

@@ -27,7 +27,7 @@ from shared.core.streaming import prime
 from shared.http.server.faults import as_mesh_error
 
 _CHARS_PER_TOKEN = 4
-"""OpenAI's rule of thumb; the usage block of its API counts tokens, and so must ours."""
+"""OpenAI's rule of thumb, used for the token counts in its API's usage block."""
 
 
 def streamed(stream: PcmStream, container: Container) -> Response:
@@ -52,7 +52,7 @@ def whole(stream: PcmStream, container: Container) -> Response:
 def events(stream: PcmStream, container: Container, text: str) -> Response:
     """Return a response of OpenAI's ``speech.audio.delta`` and ``speech.audio.done`` events.
 
-    A failure on the way is an event with an ``error`` object, which the client library raises.
+    An error in mid-stream is an event with an ``error`` object, which the client library raises.
     """
     encoded = encode_stream(iter(stream.chunks), stream.format, container)
     return _streamed(_events(encoded, stream, text), stream, "text/event-stream; charset=utf-8")
@@ -100,7 +100,7 @@ def _events(encoded: Iterator[bytes], stream: PcmStream, text: str) -> Iterator[
     usage = {"input_tokens": tokens_in, "output_tokens": 0, "total_tokens": tokens_in}
     done: dict[str, object] = {"type": "speech.audio.done", "usage": usage}
     if (fallback := stream.headers.get("X-Fallback")) != told:
-        # Another engine went on in the middle, when the headers were gone already.
+        # Another engine continued in mid-stream, after the headers were sent.
         done |= {"fallback": fallback, "engine": stream.headers.get("X-Engine")}
     yield _event(done)
 

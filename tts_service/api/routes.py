@@ -1,4 +1,4 @@
-"""The project's own HTTP dialects. Knows HTTP and nothing else."""
+"""HTTP routes of the native API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ _HEADERS_NOTE = (
 
 
 def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
-    """``/synthesize``, ``/api/tts/*``, ``/generate-voice``, ``/api/config``, ``/`` and status."""
+    """Return the blueprint of the native API.
+
+    Its routes are ``/synthesize``, ``/api/tts/*``, ``/generate-voice``, ``/api/config``,
+    ``/api/status`` and ``/``.
+    """
     routes = Blueprint("speech", __name__)
 
     @routes.post("/synthesize")
@@ -132,7 +136,7 @@ def _config(service: SpeechService) -> ServiceConfig:
 
 
 def _sample(files: dict[str, FileStorage], max_bytes: int) -> Reference | None:
-    """The uploaded recording; files under other names are refused rather than overlooked."""
+    """Return the uploaded recording; files in other fields are rejected."""
     unknown = sorted(set(files) - {"sample"})
     if unknown:
         raise InvalidRequest("the recording is expected in the field 'sample'", param="sample")

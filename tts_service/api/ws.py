@@ -1,4 +1,4 @@
-"""``WS /ws/tts``: one JSON request, binary chunks, an end event; again and again on one socket."""
+"""WebSocket ``/ws/tts``: a JSON request, binary audio chunks and an end event, repeatedly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tts_service.api.dialects import job_of_synthesize
 from tts_service.synthesis.service import SpeechService
 
 _IDLE_S = 300.0
-"""A socket that asks for nothing this long gives its place back, seconds."""
+"""Idle timeout after which a connection is closed, seconds."""
 
 _DESCRIPTION = """Send `{"text": …, "language": …}` (further fields as in `/synthesize`). The answer
 is `{"event": "start", "sample_rate", "format", "engine", "voice", …}`, binary messages, and
@@ -32,7 +32,7 @@ first binary message closes it, so that a truncated answer never looks whole."""
 
 
 def install(app: Flask, service: SpeechService, max_sessions: int) -> None:
-    """Serve ``/ws/tts`` on ``app``."""
+    """Register the WebSocket route ``/ws/tts`` on ``app``."""
 
     @ws_route(
         app,
@@ -51,7 +51,7 @@ def install(app: Flask, service: SpeechService, max_sessions: int) -> None:
 
 
 def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> None:
-    """Answer one request; what fails before the first audio is an error event."""
+    """Answer one request; an error before the first audio is sent as an error event."""
     started = time.monotonic()
     engine, outcome = "", "ok"
     try:
@@ -90,8 +90,10 @@ def _parse(message: str | bytes) -> dict[str, Any]:
 
 
 def _facts(headers: dict[str, str], told: dict[str, str]) -> dict[str, str]:
-    """``headers`` as fields of an event, without those that were ``told`` already: an answer that
-    another engine finished has a ``fallback``, and the engine and voice that it ended with."""
+    """Return ``headers`` as event fields, without those already sent in ``told``.
+
+    An answer that another engine finished has a ``fallback``, and the final engine and voice.
+    """
     new = {name: value for name, value in headers.items() if told.get(name) != value}
     return {name[2:].lower().replace("-", "_"): value for name, value in new.items()}
 

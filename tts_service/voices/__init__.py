@@ -1,1 +1,1 @@
-"""Voices: names, reference recordings, defaults, voice matching."""
+"""Voices: aliases, reference recordings, defaults and voice matching."""

@@ -1,4 +1,4 @@
-"""Voice names of the OpenAI API and the built-in voices that answer to them."""
+"""Voice names of the OpenAI API and the built-in voices that they map to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from tts_service.engines.base import Gender
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """What an OpenAI voice name stands for.
+    """The voice that an OpenAI voice name maps to.
 
     Attributes:
         voice: the built-in voice for English.
-        gender: chooses the native voice when another language is spoken, or when ``voice`` is not
-            there.
+        gender: gender of the native voice for other languages, or where ``voice`` is not available.
     """
 
     voice: str
@@ -40,12 +39,12 @@ PERSONAS: Mapping[str, Persona] = MappingProxyType(
         "verse": Persona("am_puck", "male"),
     }
 )
-"""Five of the names are those of Kokoro's own voices; the others go by register."""
+"""Five names are those of Kokoro's own voices; the others are mapped by register."""
 
 MODEL_ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-"""Model names of OpenAI that mean "whatever this service would choose"."""
+"""OpenAI's model names, which select this service's default model."""
 
 
 def aliases_of(voice: str) -> list[str]:
-    """The OpenAI names that ``voice`` answers to."""
+    """Return the OpenAI names that map to ``voice``."""
     return sorted(name for name, persona in PERSONAS.items() if persona.voice == voice)

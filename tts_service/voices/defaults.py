@@ -1,5 +1,7 @@
-"""The defaults that ``/api/config`` sets: in force at once, in every replica that shares the home
-folder, and again after a restart."""
+"""Default voice and language, set through ``/api/config`` and stored in the home folder.
+
+A change applies at once to all replicas that share the folder, and persists across restarts.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,11 @@ _Version: TypeAlias = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a request that names neither language nor voice gets.
+    """Voice and language of requests that name neither.
 
     Attributes:
-        language: as the person wrote it.
-        voice_sample: file name in the voices folder, or None for the language's own voice.
+        language: language tag as given in the request or the settings.
+        voice_sample: file name in the voices folder, or None for the language's default voice.
     """
 
     language: str
@@ -31,14 +33,14 @@ class Defaults:
 
 
 class DefaultsStore:
-    """The current :class:`Defaults`, mirrored in a small file, which another replica may write.
+    """The current :class:`Defaults`, stored in a small file that other replicas may write too.
 
-    A file that cannot be read or written is reported in the log and not fatal: the service then
-    runs with the defaults it had, at first the configured ones.
+    Errors in reading or writing the file are logged and not raised: the previous defaults, at first
+    the configured ones, stay in use.
 
     Args:
-        path: of the file; its folder is made when something is saved.
-        initial: in force until something is saved.
+        path: path of the file; its folder is created on saving.
+        initial: defaults until something is saved.
     """
 
     def __init__(self, path: Path, initial: Defaults) -> None:
@@ -50,14 +52,14 @@ class DefaultsStore:
 
     @property
     def current(self) -> Defaults:
-        """The defaults in force."""
+        """The current defaults."""
         if self._version() != self._seen:
             with self._lock:
                 self._catch_up()
         return self._current
 
     def save(self, defaults: Defaults) -> None:
-        """Put ``defaults`` in force and on disk (atomically)."""
+        """Apply ``defaults`` and write them to disk atomically."""
         with self._lock:
             self._current = defaults
             try:
@@ -71,7 +73,7 @@ class DefaultsStore:
                 log.error("defaults not saved", extra={"error": type(error).__name__})
 
     def _version(self) -> _Version:
-        """What tells a file that was replaced from the one that was read; None without one."""
+        """Return inode and modification time, which detect a replaced file; None without a file."""
         try:
             stat = self._path.stat()
         except OSError:

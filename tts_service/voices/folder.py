@@ -1,4 +1,4 @@
-"""Reference recordings in folders, found by a name that comes from a request."""
+"""Reference recordings in the voices folders, looked up by the name in a request."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ EXTENSIONS = frozenset(
         ".au",
     ]
 )
-"""Names offered in lists and tried for a name without extension; all of these FFmpeg reads."""
+"""File name extensions that are listed, and tried for a name without one; FFmpeg reads them all."""
 
 _MAX_TRANSCRIPT_CHARS = 2000
 
 
 class VoicesFolder:
-    """The reference recordings of one or more folders; read anew each time, so files may come.
+    """The reference recordings of one or more folders, which are read anew on each call.
 
     Args:
-        folders: searched in order; one that does not exist is empty.
-        max_bytes: largest recording read.
+        folders: folders in search order; one that does not exist counts as empty.
+        max_bytes: largest recording accepted.
     """
 
     def __init__(self, folders: Sequence[Path], max_bytes: int) -> None:
@@ -50,7 +50,7 @@ class VoicesFolder:
         self._max_bytes = max_bytes
 
     def names(self) -> list[str]:
-        """File names of the recordings there are, sorted, each once."""
+        """Return the file names of all recordings, sorted and without duplicates."""
         found = {
             path.name
             for folder in self._folders
@@ -61,10 +61,10 @@ class VoicesFolder:
         return sorted(found)
 
     def find(self, name: str) -> Path | None:
-        """The file called ``name``, with or without its extension; None where there is none.
+        """Find the file ``name``, with or without its extension; None where there is none.
 
-        Only a bare file name is looked up, and a link is followed only if it stays inside its
-        folder: a request never reaches another file.
+        Only bare file names are accepted, and a link is followed only inside its folder, so that a
+        request cannot read other files.
 
         Raises:
             InvalidRequest: ``name`` is not a bare file name.
@@ -80,20 +80,19 @@ class VoicesFolder:
                     resolved = entry.resolve()
                     found = resolved.is_file()
                 except OSError:
-                    # A name too long for the file system is none of its files'.
+                    # The name is too long for the file system, so there is no such file.
                     continue
                 if found and resolved.is_relative_to(folder.resolve()):
                     return resolved
         return None
 
     def read(self, name: str) -> Reference:
-        """The recording called ``name``, with what is said in it where ``<stem>.txt`` lies
-        beside it.
+        """Read the recording ``name`` and, where it exists, its transcript ``<stem>.txt``.
 
         Raises:
-            InvalidRequest: not a bare file name.
-            UnknownVoice: no such file; ``details["available"]`` lists those there are.
-            TooLarge: above the limit.
+            InvalidRequest: ``name`` is not a bare file name.
+            UnknownVoice: there is no such file; ``details["available"]`` lists the existing ones.
+            TooLarge: the file exceeds the limit.
         """
         path = self.find(name)
         if path is None:
@@ -110,7 +109,7 @@ class VoicesFolder:
 
 
 def _transcript(path: Path) -> str:
-    """The text at ``path``, at most 2000 characters; empty where there is none."""
+    """Return the text at ``path``, at most 2000 characters; empty where there is none."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             return " ".join(file.read(_MAX_TRANSCRIPT_CHARS).split())
@@ -122,10 +121,10 @@ def _transcript(path: Path) -> str:
 
 
 def _candidates(folder: Path, name: str) -> list[Path]:
-    """Entries of ``folder`` that ``name`` may mean: itself, then its stem with an extension.
+    """Return the entries of ``folder`` that may match: the name itself, then its stem.
 
-    ``my_voice.wav`` finds ``my_voice.mp3`` too: clients name the file they recorded, not the one
-    that was converted.
+    ``my_voice.wav`` also finds ``my_voice.mp3``, since clients use the name of the file that they
+    recorded, even if it was converted.
     """
     if not folder.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Where engines keep what they made of reference recordings."""
+"""Cache of the voices that engines prepare from reference recordings."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from shared.cache.memory import MemoryCache
 from tts_service.settings import TtsSettings
 
 _FRONT_BYTES = 16 << 20
-"""Kept in memory beside disk or server: some thirty matched voices, some hundred cloned ones."""
+"""Size of the memory cache in front of disk or server.
+
+It holds about thirty matched or a hundred cloned voices.
+"""
 
 
 def open_voice_cache(settings: TtsSettings) -> EmbeddingCache:
-    """The cache of ``VOICE_CACHE_URL``; with ``none`` every use prepares its voice anew.
+    """Open the cache of ``VOICE_CACHE_URL``; with ``none`` every use prepares its voice again.
 
-    Engines share it: a key (:func:`shared.cache.base.cache_key`) has the engine's name among its
-    facts, its model, and the recording's bytes.
+    Engines share the cache: a key (:func:`shared.cache.base.cache_key`) includes the engine's name,
+    its model and the recording's bytes.
 
     Raises:
-        InvalidRequest: there is no such kind of cache.
+        InvalidRequest: the kind of cache does not exist.
         NotReady: its package is not installed.
     """
     cache = open_cache(

@@ -1,4 +1,4 @@
-"""Voice matching: the mix of built-in voices that is nearest to a recording. Not cloning."""
+"""Voice matching: find the mix of built-in voices nearest to a recording (not voice cloning)."""
 
 from tts_service.voices.matching.matcher import MatchedVoice, VoiceMatcher
 

@@ -14,7 +14,7 @@ _TOLERANCE = 1e-9
 def non_negative_least_squares(
     matrix: NDArray[np.float64], target: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``x ≥ 0`` that minimises ``|matrix @ x - target|``.
+    """Find ``x ≥ 0`` that minimises ``|matrix @ x - target|``.
 
     Args:
         matrix: shape ``(m, n)``.
@@ -24,7 +24,8 @@ def non_negative_least_squares(
     solution = np.zeros(count)
     active = np.zeros(count, bool)
     gradient = matrix.T @ (target - matrix @ solution)
-    # Each outer step adds one column; cycling is impossible in exact arithmetic, so this is ample.
+    # Each outer step adds one column and cycling is impossible in exact arithmetic, so this
+    # limit is not reached.
     for _ in range(3 * count):
         candidates = ~active & (gradient > _TOLERANCE)
         if not candidates.any():

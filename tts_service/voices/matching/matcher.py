@@ -1,4 +1,4 @@
-"""A recording → the built-in voice, or mix of voices, that sounds most like it."""
+"""Match a recording to the most similar built-in voice or mix of voices."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ from tts_service.voices.matching.pitch import median_pitch
 from tts_service.voices.matching.speaker_encoder import SAMPLE_RATE, SpeakerEncoder, speech_only
 
 Synthesize = Callable[[NDArray[np.float32]], tuple[Float32, int]]
-"""A style → a calibration sentence spoken in it, with its sample rate."""
+"""Synthesises a calibration sentence in a style and returns it with its sample rate."""
 
 VERSION = 2
-"""Part of the cache key: raise it when another choice would be made of the same recording."""
+"""Part of the cache key; increase it when the matching algorithm changes."""
 SHORTEST_S = 1.0
 USED_S = 30.0
 MAX_SECONDS = 600.0
 SMALLEST_WEIGHT = 0.05
-"""Voices with less in the mix are left out: they blur it and are not heard."""
+"""Voices with a smaller weight are dropped: they blur the mix and are inaudible."""
 REGISTER_SEMITONES = 4.0
-"""Voices further from the recording's pitch are not candidates while enough others are: the encoder
-forgives a wrong register, ears do not."""
+"""Largest pitch distance of a candidate voice to the recording, if there are enough candidates.
+
+The encoder tolerates a wrong register, but listeners do not.
+"""
 FEWEST_CANDIDATES = 6
 EMBEDDINGS = Path(__file__).with_name("kokoro_embeddings.npz")
 _FIELDS = frozenset({"style", "similarity", "names", "weights"})
@@ -40,11 +42,11 @@ _FIELDS = frozenset({"style", "similarity", "names", "weights"})
 
 @dataclass(frozen=True, slots=True)
 class KnownVoice:
-    """How a built-in voice sounds.
+    """Acoustic features of a built-in voice.
 
     Attributes:
-        embedding: of its calibration sentence, shape ``(256,)``.
-        pitch: median, as a MIDI note number.
+        embedding: embedding of its calibration sentence, shape ``(256,)``.
+        pitch: median pitch as a MIDI note number.
     """
 
     embedding: Float32
@@ -53,15 +55,15 @@ class KnownVoice:
 
 @dataclass(frozen=True, slots=True)
 class MatchedVoice:
-    """The outcome.
+    """The result of voice matching.
 
     Attributes:
-        id: ``match-`` and twelve hexadecimal digits of the recording's hash.
+        id: ``match-`` and twelve hexadecimal digits of the cache key, which includes the recording.
         style: shape ``(510, 256)``.
-        similarity: cosine between the recording and the matched voice's own speech, by the encoder
-            that chose it (an optimistic judge).
+        similarity: cosine similarity of the recording and the matched voice's speech. It is
+            optimistic, since the same encoder made the choice.
         voices: weights of the built-in voices.
-        cached: whether it was found rather than made.
+        cached: whether it was loaded from the cache.
     """
 
     id: str
@@ -72,14 +74,14 @@ class MatchedVoice:
 
 
 class VoiceMatcher:
-    """Matches recordings, remembering each by its content.
+    """Matches recordings to voices and caches the results by content.
 
     Args:
-        styles: the voices, each ``(510, 256)``.
+        styles: styles of the voices, each ``(510, 256)``.
         encoder: speaker encoder.
-        cache: remembers matches, half a megabyte each.
-        synthesize: lets a candidate speak, so that it can be judged.
-        known: how the voices sound; what is shipped with the package where not given.
+        cache: cache of matches, half a megabyte each.
+        synthesize: synthesises speech in a candidate's style for the comparison.
+        known: features of the voices; those shipped with the package where not given.
     """
 
     def __init__(
@@ -97,21 +99,21 @@ class VoiceMatcher:
         self._cache = cache
         self._synthesize = synthesize
         self._lock = threading.Lock()
-        # The mix is made of these styles: with others it would be another voice.
+        # Part of the cache key, since other styles would give another voice.
         self._sounds = cache_key(**{name: styles[name].tobytes() for name in self._known})
 
     def match(self, recording: bytes) -> MatchedVoice:
-        """The voice for a recording in any format FFmpeg reads.
+        """Find the voice for a recording in any format that FFmpeg reads.
 
         Raises:
-            InvalidRequest: less than a second of speech.
+            InvalidRequest: the recording has less than a second of speech.
             UnsupportedMedia, TooLarge: it cannot be decoded, or is longer than ten minutes.
         """
         key = cache_key(
             engine="kokoro", made="match", version=VERSION, voices=self._sounds, recording=recording
         )
-        # One at a time: two callers with the same recording make it once, and a match uses all
-        # processors anyway.
+        # One at a time: concurrent callers with the same recording compute it once, and a match
+        # uses all processors anyway.
         with self._lock:
             found = self._recall(key)
             if found is not None:
@@ -158,7 +160,7 @@ class VoiceMatcher:
         return [mix, single]
 
     def _in_register(self, pitch: float | None) -> list[str]:
-        """Names of the voices whose pitch is near; all of them where the recording has none."""
+        """Return the voices of similar pitch, or all where the recording's pitch is unknown."""
         if pitch is None:
             return list(self._known)
         away = {name: abs(voice.pitch - pitch) for name, voice in self._known.items()}
@@ -202,15 +204,15 @@ def _id(key: str) -> str:
 
 
 def embed_speech(encoder: SpeakerEncoder, samples: Float32, rate: int) -> Float32:
-    """The embedding of synthesised speech at any rate, shape ``(256,)``."""
+    """Return the embedding of synthesised speech at any sample rate, shape ``(256,)``."""
     return encoder.embed(speech_only(resample(samples, rate, SAMPLE_RATE)))
 
 
 def sound_of(encoder: SpeakerEncoder, samples: Float32, rate: int) -> KnownVoice:
-    """How synthesised speech at any rate sounds.
+    """Return the features of synthesised speech at any sample rate.
 
     Raises:
-        ValueError: nothing in it is voiced.
+        ValueError: no frame is voiced.
     """
     pitch = median_pitch(speech_only(resample(samples, rate, SAMPLE_RATE)))
     if pitch is None:
@@ -219,7 +221,7 @@ def sound_of(encoder: SpeakerEncoder, samples: Float32, rate: int) -> KnownVoice
 
 
 def load_known_voices(path: Path = EMBEDDINGS) -> dict[str, KnownVoice]:
-    """How the Kokoro voices sound, as shipped (``scripts/build_voice_embeddings.py``)."""
+    """Load the shipped features of the Kokoro voices (``scripts/build_voice_embeddings.py``)."""
     with np.load(path, allow_pickle=False) as stored:
         rows = zip(
             stored["names"].tolist(), stored["embeddings"], stored["pitches"].tolist(), strict=True

@@ -1,4 +1,4 @@
-"""The register of a voice: the median pitch of a recording."""
+"""Estimate the median pitch of a recording, which gives the register of its voice."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _HOP = 512
 _LOWEST_HZ = 60
 _HIGHEST_HZ = 400
 _VOICED = 0.4
-"""Peak of the normalised autocorrelation from which a frame counts as voiced."""
+"""Minimum peak of the normalised autocorrelation of a voiced frame."""
 
 
 def median_pitch(samples: Float32) -> float | None:
-    """Median fundamental frequency of the voiced frames, as a MIDI note number (A4 = 69).
+    """Return the median fundamental frequency of the voiced frames as a MIDI note number (A4 = 69).
 
-    By the autocorrelation of Hann-windowed frames of 64 ms (Rabiner 1977, "On the use of
-    autocorrelation analysis for pitch detection"). Octave errors are rarer than the median needs.
+    The method is the autocorrelation of Hann-windowed frames of 64 ms (Rabiner 1977, "On the use of
+    autocorrelation analysis for pitch detection"). Octave errors are rare enough for the median.
 
     Args:
         samples: 16 kHz mono.

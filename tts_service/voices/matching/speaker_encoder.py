@@ -1,8 +1,8 @@
 """Speaker embeddings: Resemblyzer's GE2E encoder (Wan et al. 2018) in NumPy.
 
 The network is a three-layer LSTM over 40 mel bands, a linear layer, a ReLU and L2 normalisation.
-Sizes and constants are those of Resemblyzer 0.1.4 (``hparams.py``), its trained weights are the
-model ``resemblyzer``; silence is trimmed by energy instead of by webrtcvad.
+Sizes and constants are those of Resemblyzer 0.1.4 (``hparams.py``), and its trained weights are the
+model ``resemblyzer``. Silence is trimmed by energy instead of by webrtcvad.
 """
 
 from __future__ import annotations
@@ -20,34 +20,40 @@ _FFT = 400
 _HOP = 160
 _MELS = 40
 _WINDOW_FRAMES = 160
-"""1.6 s: the length the encoder was trained on."""
+"""Frames per window: 1.6 s, the length that the encoder was trained on."""
 _STEP_FRAMES = 77
-"""1.3 windows a second, Resemblyzer's default rate."""
+"""Frames between windows: 1.3 windows a second, Resemblyzer's default rate."""
 _COVERAGE = 0.75
 _LAYERS = 3
 _HIDDEN = 256
 _TARGET_DBFS = -30.0
 _VAD_FRAME = 480
 _VAD_DROP_DB = 35.0
-"""Frames this far below the loudest are silence; speech spans about 30 dB."""
+"""Level below the loudest frame under which a frame is silence; speech spans about 30 dB."""
 
 
 def hz_to_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slaney's mel scale: linear below 1 kHz, logarithmic above (as librosa's default)."""
+    """Convert Hz to Slaney's mel scale, librosa's default.
+
+    The scale is linear below 1 kHz and logarithmic above.
+    """
     linear = hertz / (200.0 / 3)
     logarithmic = 15.0 + np.log(np.maximum(hertz, 1e-9) / 1000.0) / (np.log(6.4) / 27.0)
     return np.where(hertz >= 1000.0, logarithmic, linear)
 
 
 def mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The inverse of :func:`hz_to_mel`."""
+    """Convert mels to Hz; the inverse of :func:`hz_to_mel`."""
     return np.where(
         mels >= 15.0, 1000.0 * np.exp((np.log(6.4) / 27.0) * (mels - 15.0)), mels * (200.0 / 3)
     )
 
 
 def mel_filters() -> Float32:
-    """Area-normalised triangles, shape ``(40, 201)``; librosa's ``filters.mel`` defaults."""
+    """Return area-normalised triangular filters, shape ``(40, 201)``.
+
+    They are the defaults of librosa's ``filters.mel``.
+    """
     top = float(hz_to_mel(np.array([SAMPLE_RATE / 2]))[0])
     edges = mel_to_hz(np.linspace(0.0, top, _MELS + 2))
     bins = np.linspace(0.0, SAMPLE_RATE / 2, _FFT // 2 + 1)
@@ -60,7 +66,7 @@ def mel_filters() -> Float32:
 
 
 def spectrogram(samples: Float32, filters: Float32) -> Float32:
-    """Mel power spectrogram (no logarithm), shape ``(frames, 40)``, 10 ms a frame."""
+    """Compute the mel power spectrogram (no logarithm), shape ``(frames, 40)``, 10 ms per frame."""
     padded = np.pad(samples, _FFT // 2)
     count = 1 + (len(padded) - _FFT) // _HOP
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP][:count]
@@ -71,7 +77,7 @@ def spectrogram(samples: Float32, filters: Float32) -> Float32:
 
 
 def speech_only(samples: Float32) -> Float32:
-    """The recording without its pauses, at the level the encoder expects."""
+    """Remove the pauses of a recording and raise it to the level that the encoder expects."""
     level = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
     if level <= 0:
         return np.zeros(0, np.float32)
@@ -82,13 +88,13 @@ def speech_only(samples: Float32) -> Float32:
     if not count:
         return np.zeros(0, np.float32)
     loud = energy > energy.max() - _VAD_DROP_DB
-    # Short pauses inside words stay: a frame counts when one of its neighbours does.
+    # Short pauses inside words are kept: a frame is kept when a frame near it is loud.
     kept = np.convolve(loud, np.ones(7), mode="same") > 0
     return np.asarray(frames[kept].reshape(-1), np.float32)
 
 
 class SpeakerEncoder:
-    """Embeds recordings; stateless after construction, safe to share between threads."""
+    """A speaker encoder; immutable after construction and safe to share between threads."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         self._layers = [
@@ -105,12 +111,12 @@ class SpeakerEncoder:
 
     @classmethod
     def load(cls, folder: Path) -> SpeakerEncoder:
-        """From the prepared model's folder (``encoder.npz``)."""
+        """Load the encoder from the prepared model's folder (``encoder.npz``)."""
         with np.load(folder / "encoder.npz", allow_pickle=False) as stored:
             return cls({name: stored[name] for name in stored.files})
 
     def embed(self, samples: Float32) -> Float32:
-        """The embedding of speech, shape ``(256,)``, length 1.
+        """Return the embedding of speech, shape ``(256,)``, normalised to length 1.
 
         Args:
             samples: 16 kHz mono, without long pauses (:func:`speech_only`), n > 0.
@@ -137,7 +143,7 @@ class SpeakerEncoder:
 
 
 def _lstm(inputs: Float32, into: Float32, back: Float32, bias: Float32) -> Float32:
-    """One layer over ``(batch, time, features)``; gates in PyTorch's order i, f, g, o."""
+    """Run one LSTM layer over ``(batch, time, features)``; gates in PyTorch's order i, f, g, o."""
     batch, steps, _ = inputs.shape
     projected = inputs @ into + bias
     hidden: Float32 = np.zeros((batch, _HIDDEN), np.float32)
@@ -145,7 +151,7 @@ def _lstm(inputs: Float32, into: Float32, back: Float32, bias: Float32) -> Float
     out = np.empty((batch, steps, _HIDDEN), np.float32)
     for step in range(steps):
         gates = projected[:, step] + hidden @ back
-        # The logistic function, in the form that cannot overflow.
+        # The logistic function in a form that cannot overflow.
         sigmoid = 0.5 + 0.5 * np.tanh(0.5 * gates)
         keep = sigmoid[:, :_HIDDEN]
         forget = sigmoid[:, _HIDDEN : 2 * _HIDDEN]

@@ -49,8 +49,10 @@ _NUMBERS = {
 }
 _COUNTED = word_set("deux trois cinq six huit neuf dix vingt cent cents vingts")
 _NOT_COUNTED = word_set("à ou au aux avant après avec en est alors a")
-"""Words before which a number makes no liaison (dix à vingt), unlike a counted noun (dix
-heures)."""
+"""Words before which a number makes no liaison (dix à vingt).
+
+It makes one with the noun that it counts (dix heures).
+"""
 
 _NUMERALS = word_set(
     "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt "
