@@ -172,8 +172,7 @@ class TtsEngine(ABC):
         return {}
 
     def language_hints(self) -> Mapping[str, str]:
-        """Return the languages that the model supports but that are unavailable, with what
-        enables each."""
+        """Return the model's unavailable languages, each with what would enable it."""
         return {}
 
     def prepare(self, reference: Reference) -> PreparedVoice:

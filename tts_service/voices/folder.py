@@ -38,7 +38,7 @@ _MAX_TRANSCRIPT_CHARS = 2000
 
 
 class VoicesFolder:
-    """The reference recordings of one or more folders, which are read anew on each call.
+    """The reference recordings of one or more folders, which are read again on each call.
 
     Args:
         folders: folders in search order; one that does not exist counts as empty.

@@ -58,7 +58,7 @@ _NEAREST = {
     "ʍ": "w",
 }
 
-_BEFORE_MARK = re.compile(r" ([,.;:!?…)”])")  # French sets a space there
+_BEFORE_MARK = re.compile(r" ([,.;:!?…)”])")  # French typography has a space there
 
 _DROPPED = frozenset("\u0361\u035c\u0329\u032a\u032f\u0325\u0306-_ˑ¿¡'‘’‿|‖")
 """Marks without a symbol that can be dropped without changing the sound."""

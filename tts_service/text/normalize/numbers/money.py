@@ -14,8 +14,8 @@ from tts_service.text.normalize.numbers.spelled_out import LARGEST, cardinal, de
 _SIGNS = {"R$": "BRL", "US$": "USD", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _CODES = "USD|EUR|GBP|BRL|JPY|INR|CHF|MXN|ARS|COP|CLP|PEN|UYU|CNY|CAD|AUD"
 _NAMES: dict[str, dict[str, str]] = {
-    # singular, plural, gender, cent singular, cent plural; CLDR's names are longer than speech
-    # ("12 dólares estadounidenses") and have no names for cents.
+    # Singular, plural, gender, cent singular, cent plural. CLDR's names are longer than the spoken
+    # ones ("12 dólares estadounidenses"), and it has no names for cents.
     "en": {
         "USD": "dollar dollars m cent cents",
         "EUR": "euro euros m cent cents",
