@@ -64,7 +64,7 @@ def create_app(settings: GatewaySettings | None = None) -> Flask:
         spec=_specification,
         more_metrics=UpstreamMetrics(pools).add_to,
     )
-    limit = RateLimit(settings.rate_limit_per_minute)
+    limit = RateLimit(settings.rate_limit_per_minute, by_token=bool(settings.api_tokens))
 
     @app.before_request
     def _limit() -> None:

@@ -15,14 +15,21 @@ from shared.http.server.auth import presented_token
 
 
 class RateLimit:
-    """A rate limiter with at most ``per_minute`` requests per client; 0 disables it."""
+    """A rate limiter with at most ``per_minute`` requests per client; 0 disables it.
 
-    def __init__(self, per_minute: int) -> None:
+    Args:
+        per_minute: requests of one client within 60 s.
+        by_token: tokens are checked, so that they identify clients. Where they are not, a client
+            could send another one with every request.
+    """
+
+    def __init__(self, per_minute: int, *, by_token: bool) -> None:
+        self._by_token = by_token
         self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def check(self, request: Request) -> None:
-        """Count a request of its client, which is identified by its token or else by its address.
+        """Count a request of its client, identified by its checked token or else its address.
 
         Raises:
             RateLimited: the client has reached the limit; ``retry_after`` is the time until a
@@ -30,7 +37,7 @@ class RateLimit:
         """
         if self._item is None:
             return
-        token = presented_token(request)
+        token = presented_token(request) if self._by_token else None
         # Store only a digest of the token in the limiter.
         caller = (
             hashlib.sha256(token.encode()).hexdigest()

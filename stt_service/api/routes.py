@@ -34,7 +34,8 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         description="Multipart, or the recording itself as the body with the fields as the query. "
         "A recording without a header needs `encoding` and `sample_rate`, or a content type such "
         "as `audio/L16;rate=16000`. Where the recording is cut or damaged, what is left of it is "
-        "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set. Headers of the "
+        "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set; with "
+        "`channels=separate` such a recording is refused with 415. Headers of the "
         "answer: `X-Engine`, `X-Audio-Duration`. " + FALLBACK_DESCRIPTION,
     )
     def transcribe() -> Response:

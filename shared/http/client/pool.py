@@ -153,6 +153,8 @@ class UpstreamPool:
             except requests.Timeout as error:
                 breaker.failed()
                 if not isinstance(error, requests.ConnectTimeout):
+                    if last is not None:
+                        last.close()
                     raise UpstreamTimeout(
                         f"{self.name} did not answer within {self._timeout[1]:g} s"
                     ) from None

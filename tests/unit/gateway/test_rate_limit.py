@@ -24,7 +24,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def call():
-    limit = RateLimit(2)
+    limit = RateLimit(2, by_token=False)
     environ = EnvironBuilder(environ_base={"REMOTE_ADDR": "10.0.0.1"}).get_environ()
     return lambda: limit.check(Request(environ))
 
@@ -67,3 +67,21 @@ def test_the_header_says_the_same_in_whole_seconds(clock, make_client):
         limited = client.get("/v1/models")
         assert limited.status_code == 429
         assert limited.headers["Retry-After"] == seconds
+
+
+@pytest.mark.parametrize(("by_token", "admitted"), [(True, True), (False, False)])
+def test_a_token_tells_clients_apart_only_where_tokens_are_checked(by_token, admitted):
+    limit = RateLimit(1, by_token=by_token)
+
+    def call(token):
+        environ = EnvironBuilder(
+            environ_base={"REMOTE_ADDR": "10.0.0.1"}, headers={"Authorization": f"Bearer {token}"}
+        ).get_environ()
+        limit.check(Request(environ))
+
+    call("one")
+    if admitted:
+        call("two")
+    else:
+        with pytest.raises(RateLimited):
+            call("two")

@@ -16,8 +16,6 @@ from tts_service.text.g2p.vocabulary import fit
 
 PROGRAM = "espeak-ng"
 TIMEOUT_S = 10.0
-VOICES = {"es": "es", "pt": "pt-br", "fr": "fr-fr", "it": "it", "hi": "hi", "en": "en-us"}
-"""espeak-ng's voice for each language."""
 
 _MARKS = re.compile(rf"\s*([{re.escape(PUNCTUATION)}]+)\s*")
 _SWITCH = re.compile(r"\([a-z-]{2,8}\)")  # "(en)": the voice it switched to for a foreign word
@@ -52,7 +50,7 @@ def phonemize(text: str, language: str) -> str:
 def _run(clauses: list[str], language: str) -> list[str]:
     if not clauses:
         return []
-    command = [PROGRAM, "-q", "--ipa", "--tie=\u0361", "-v", VOICES[language], "--stdin"]
+    command = [PROGRAM, "-q", "--ipa", "--tie=\u0361", "-v", language, "--stdin"]
     try:
         done = subprocess.run(
             command,

@@ -1,4 +1,4 @@
-"""Spanish, Portuguese and French grapheme-to-phoneme with piper-plus-g2p (MIT, no espeak-ng)."""
+"""Spanish and French grapheme-to-phoneme with piper-plus-g2p (MIT, no espeak-ng)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ requires = ("piper_plus_g2p",)
 _lock = Lock()
 _MODULES = {
     "es": ("spanish", "SpanishPhonemizer"),
-    "pt": ("portuguese", "PortuguesePhonemizer"),
     "fr": ("french", "FrenchPhonemizer"),
 }
 _NAMED = {"y_vowel": "y"}  # tokens that are names, not IPA
@@ -34,7 +33,7 @@ def _engine(language: str) -> Any:
 
 
 def phonemize(text: str, language: str) -> str:
-    """Convert text to Kokoro's alphabet; `language` is `es`, `pt` or `fr`."""
+    """Convert text to Kokoro's alphabet; `language` is `es` or `fr`."""
     with _lock:
         found = _engine(language).phonemize(plain_punctuation(text))
     return fit("".join(_NAMED.get(token, token) for token in found))
