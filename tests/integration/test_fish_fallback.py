@@ -55,7 +55,9 @@ class Mesh:
         assert self.host.wait_settled(60)
         self.local.received.clear()
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}
+        )
         self._thread.start()
         self.address = f"127.0.0.1:{self._server.port}"
 

@@ -36,7 +36,7 @@ def server():
             socket.send(message)
 
     running = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=running.serve_forever)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"ws://127.0.0.1:{running.port}/ws/echo", app
     running.shutdown()

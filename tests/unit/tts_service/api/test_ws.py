@@ -24,7 +24,7 @@ def connect() -> Iterator[Connect]:
 
     def make(app: Flask) -> websocket.WebSocket:
         server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/ws/tts", timeout=10)
         cleanups.extend([server.server_close, thread.join, server.shutdown, client.shutdown])
