@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from gateway import guard, routes
+from gateway import origin_check, routes
 from gateway.rate_limit import RateLimit
 from gateway.settings import GatewaySettings
 from gateway.upstream_metrics import UpstreamMetrics
@@ -71,7 +71,7 @@ def create_app(settings: GatewaySettings | None = None) -> Flask:
         if request.path not in PROBES:
             limit.check(request)
 
-    guard.install(app, settings)
+    origin_check.install(app, settings)
     routes.install(app, pools, settings)
     if not settings.api_tokens:
         log.warning(

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from gateway.page import page_file
 from gateway.proxy import forward
 from gateway.settings import GatewaySettings
+from gateway.web_page import page_file
 from gateway.ws_relay import open_upstream, relay
 from shared.core.errors import MeshError, UnknownModel
 from shared.http.client.pool import UpstreamPool

@@ -59,7 +59,7 @@ class Connection:
         """
         import requests
 
-        from shared.http.client.faults import fault_from_response
+        from shared.http.client.error_parsing import fault_from_response
 
         session = requests.Session()
         session.trust_env = not self.is_local

@@ -11,7 +11,7 @@ import websocket
 
 from mesh.connection import CONNECT_TIMEOUT_S, Connection
 from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
-from shared.http.client.faults import fault_from_body
+from shared.http.client.error_parsing import fault_from_body
 
 TURN_TIMEOUT_S = 300.0
 """Timeout of a turn, seconds; long enough to download or load a language model first."""

@@ -25,7 +25,7 @@ from shared.core.errors import InvalidRequest, MeshError, UnknownVoice
 from tts_service.engines import REGISTRY
 from tts_service.engines.base import Reference, SynthesisRequest, TtsEngine
 from tts_service.settings import TtsSettings
-from tts_service.synthesis.voice_choice import Choice, ReadyEngine, VoiceQuery, choose
+from tts_service.synthesis.engine_choice import Choice, ReadyEngine, VoiceQuery, choose
 from tts_service.text.language_tags import base, resolve
 from tts_service.text.pieces import pieces_of
 

@@ -9,8 +9,8 @@ from typing import Any
 from flask import Flask
 
 from shared.cache import open_cache
-from shared.core.heap import steady_heap
-from shared.engines.host import EngineHost
+from shared.core.malloc import steady_heap
+from shared.engines.engine_host import EngineHost
 from shared.engines.registry import remembering
 from shared.http.server.app import build_app
 from tts_service.api import ws

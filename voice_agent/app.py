@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 
-from shared.core.heap import steady_heap
-from shared.engines.host import EngineHost
+from shared.core.malloc import steady_heap
+from shared.engines.engine_host import EngineHost
 from shared.http.client.pool import UpstreamPool
 from shared.http.client.stt import SttClient
 from shared.http.client.tts import TtsClient

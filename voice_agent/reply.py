@@ -22,10 +22,10 @@ from shared.audio.samples import float_to_pcm16, pcm16_to_float, resample
 from shared.core.errors import MeshError
 from shared.core.log import request_id
 from shared.core.metrics import STAGE_LATENCY
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 from shared.http.client.stt import SttClient
 from shared.http.client.tts import TtsClient
-from shared.http.server.faults import as_mesh_error
+from shared.http.server.error_responses import as_mesh_error
 from voice_agent.clauses import ClauseStream
 from voice_agent.events import Audio, AudioBegins, Event, Fault, ReplyText, ReplyWritten
 from voice_agent.llm.base import LlmEngine, ReplyOptions

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from shared.audio.wav import wav_header
 from shared.core.errors import InvalidRequest, MeshError, NotReady
 from shared.core.streaming import ClosingIterator, close_quietly
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import query_and_form
 from shared.wire.agent import ConverseRequest, SpokenAnswer

@@ -20,7 +20,7 @@ from simple_websocket import ConnectionClosed
 from shared.core.errors import InvalidRequest, MalformedRequest, MeshError, TooLarge
 from shared.core.log import request_id
 from shared.core.streaming import close_quietly
-from shared.http.server.faults import as_mesh_error
+from shared.http.server.error_responses import as_mesh_error
 from shared.http.server.websocket import Socket, ws_route
 from voice_agent.events import Event, Fault, ReplyWritten
 from voice_agent.memory import Conversation

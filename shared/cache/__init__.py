@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shared.cache.base import Cache
-from shared.cache.guard import GuardedCache
+from shared.cache.guarded import GuardedCache
 from shared.cache.memory import MemoryCache
 from shared.cache.tiered import TieredCache
 from shared.core.errors import InvalidRequest, NotReady
@@ -114,7 +114,7 @@ def _objects(url: str, scheme: str, name: str, ttl_s: float | None) -> Callable[
     _require(module, extra, f"{scheme}:")
 
     def opened() -> Cache:
-        from shared.cache.objects import ObjectCache  # noqa: PLC0415 - an optional package
+        from shared.cache.object_storage import ObjectCache  # noqa: PLC0415 - an optional package
 
         return ObjectCache(f"{url.rstrip('/')}/{name}", ttl_s)
 

@@ -24,7 +24,7 @@ class Cache(ABC):
     """A thread-safe store of bytes under hexadecimal keys.
 
     Every method may raise any error of the underlying store. Only
-    :class:`shared.cache.guard.GuardedCache` turns errors into misses. Use it in a ``with``
+    :class:`shared.cache.guarded.GuardedCache` turns errors into misses. Use it in a ``with``
     statement, or call :meth:`close`.
     """
 

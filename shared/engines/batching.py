@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 from shared.core.errors import EngineFailure, MeshError, NotReady, Overloaded
 from shared.core.metrics import BATCH_RETRIES, BATCH_SIZE, QUEUE_DEPTH, QUEUE_SECONDS
 from shared.engines.admission import wait_in_queue
-from shared.engines.model_faults import OutOfMemory, model_failure
+from shared.engines.model_errors import OutOfMemory, model_failure
 
 log = logging.getLogger(__name__)
 

@@ -72,7 +72,7 @@ class EngineRegistry:
 
     @property
     def names(self) -> Sequence[str]:
-        """All known engine names, in order of preference."""
+        """All known engine names, in the order of the registry."""
         return tuple(self._entries)
 
     def missing(self, name: str) -> list[str]:
@@ -84,7 +84,7 @@ class EngineRegistry:
         return [module for module in self.entry(name).requires if find_spec(module) is None]
 
     def builders(self, names: Sequence[str], settings: Any) -> list[tuple[str, Callable[[], Any]]]:
-        """Return name and builder of each engine, for :class:`shared.engines.host.EngineHost`.
+        """Return name and builder of each engine, for an :class:`.engine_host.EngineHost`.
 
         Raises:
             UnknownModel: one of the engines does not exist.

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
-from shared.core.disk import is_full
+from shared.core.disk_full import is_full
 from shared.core.errors import ModelDamaged, NotReady
 from shared.models.lock import one_at_a_time
 

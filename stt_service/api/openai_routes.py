@@ -10,7 +10,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response, jsonify, request
 
 from shared.core.streaming import prime
-from shared.http.server.faults import OUTCOME, as_mesh_error
+from shared.http.server.error_responses import OUTCOME, as_mesh_error
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import form_fields
 from shared.wire.transcription import (
@@ -25,7 +25,7 @@ from stt_service.api.routes import FALLBACK_DESCRIPTION, with_engine_headers, wi
 from stt_service.api.subtitles import srt, vtt
 from stt_service.api.uploads import declared_format, recording
 from stt_service.engines.base import Options
-from stt_service.recognition.progress import Progress
+from stt_service.recognition.running_transcription import RunningTranscription
 from stt_service.recognition.service import Job, TranscriptionService
 
 Task = Literal["transcribe", "translate"]
@@ -125,7 +125,7 @@ def _event(data: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
-def _events(progress: Progress, body: Iterator[bytes]) -> Response:
+def _events(progress: RunningTranscription, body: Iterator[bytes]) -> Response:
     # The first event is made before the response starts, so that an earlier error can still set
     # the HTTP status.
     response = Response(prime(body), mimetype="text/event-stream")
@@ -133,7 +133,7 @@ def _events(progress: Progress, body: Iterator[bytes]) -> Response:
     return with_engine_headers(response, progress.engine, progress.fallback)
 
 
-def _delta_events(progress: Progress, environ: dict[str, Any]) -> Iterator[bytes]:
+def _delta_events(progress: RunningTranscription, environ: dict[str, Any]) -> Iterator[bytes]:
     """Yield the server-sent events of a transcription.
 
     An error before the first event is raised; a later one is sent as an event.

@@ -1,7 +1,7 @@
 """NVIDIA Parakeet, or any other NeMo recogniser with a TDT, RNNT or CTC head.
 
-Speech passages (:mod:`stt_service.engines.windows`) of all requests are batched through the model.
-NeMo's ``transcribe()`` may be called from one thread only: the batcher's.
+Speech passages (:mod:`stt_service.engines.pause_splitting`) of all requests are batched through
+the model. NeMo's ``transcribe()`` may be called from one thread only: the batcher's.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from shared.audio.pcm import Float32
 from shared.core.errors import InvalidRequest, NotReady
 from shared.engines.batching import Batcher, Limits
 from shared.engines.device import resolve_torch_device
-from shared.engines.model_faults import OutOfMemory, out_of_memory_as_error
+from shared.engines.model_errors import OutOfMemory, out_of_memory_as_error
 from shared.engines.registry import EngineSpec
 from shared.models.hub.catalogue import licence_of
 from shared.wire.transcription import Segment, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
+from stt_service.engines.pause_splitting import Lengths, Passage, passages
 from stt_service.engines.voice_activity import SpeechDetector, level
-from stt_service.engines.windows import Lengths, Passage, passages
 from stt_service.settings import SttSettings
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.audio.pcm import Float32
 from stt_service.engines.base import SAMPLE_RATE
-from stt_service.engines.windows import Region
+from stt_service.engines.pause_splitting import Region
 
 _FRAME = 512
 """Samples (32 ms) per model frame."""

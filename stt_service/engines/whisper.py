@@ -21,17 +21,17 @@ import numpy as np
 from shared.audio.pcm import Float32
 from shared.core.errors import NotReady
 from shared.engines.device import resolve_device
-from shared.engines.model_faults import as_mesh_errors
+from shared.engines.model_errors import as_mesh_errors
 from shared.engines.registry import EngineSpec
 from shared.models import locate
 from shared.models.hub.catalogue import WHISPER_REPOSITORIES, licence_of, whisper_repository
 from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
+from stt_service.engines.pause_splitting import Passage, passages
 from stt_service.engines.voice_activity import SpeechDetector, level
 from stt_service.engines.whisper_batched import BatchedPath, grouped
 from stt_service.engines.whisper_fast import FastPath, looks_wrong
 from stt_service.engines.whisper_segment import as_segment
-from stt_service.engines.windows import Passage, passages
 from stt_service.settings import SttSettings
 
 log = logging.getLogger(__name__)

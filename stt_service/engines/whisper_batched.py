@@ -12,11 +12,11 @@ import numpy as np
 
 from shared.audio.pcm import Float32
 from shared.core.metrics import BATCH_RETRIES
-from shared.engines.model_faults import OutOfMemory, out_of_memory_as_error
+from shared.engines.model_errors import OutOfMemory, out_of_memory_as_error
 from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options
+from stt_service.engines.pause_splitting import Passage
 from stt_service.engines.whisper_segment import as_segment
-from stt_service.engines.windows import Passage
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.core.errors import InvalidRequest, NotReady, UnknownModel
+from shared.engines.engine_host import EngineHost
 from shared.engines.fallback import SkippedEngine, absent, engines_not_ready
-from shared.engines.host import EngineHost
 from shared.engines.registry import EngineSpec
 from stt_service.engines.base import SttEngine
 

@@ -15,14 +15,14 @@ from shared.audio.pcm import Float32
 from shared.audio.source import RawFormat
 from shared.core.errors import MeshError, Overloaded
 from shared.core.metrics import DECODE_ERRORS
+from shared.engines.engine_host import EngineHost
 from shared.engines.fallback import FALLS_BACK, SkippedEngines
-from shared.engines.host import EngineHost
 from shared.wire.speech import Model
 from shared.wire.transcription import Transcript, Word
 from stt_service.engines.base import SAMPLE_RATE, Options, SttEngine
 from stt_service.recognition.engine_choice import EngineChooser, EngineQuery
-from stt_service.recognition.language_names import tag_of
-from stt_service.recognition.progress import Progress
+from stt_service.recognition.language_tags import tag_of
+from stt_service.recognition.running_transcription import RunningTranscription
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class TranscriptionService:
         self._chooser = EngineChooser(host, built)
         self._max_seconds = max_audio_seconds
 
-    def start(self, job: Job) -> Progress:
+    def start(self, job: Job) -> RunningTranscription:
         """Start a transcription and compute its first segment, so that early errors raise here.
 
         Raises:
@@ -167,7 +167,7 @@ class TranscriptionService:
                 engine, falls_back = following, (*FALLS_BACK, Overloaded)
         return work(engine, options), skipped.answered_by(engine.spec.name)
 
-    def _begin(self, engine: SttEngine, job: Job, options: Options) -> Progress:
+    def _begin(self, engine: SttEngine, job: Job, options: Options) -> RunningTranscription:
         # The header is read before queueing, so that invalid audio is rejected at once.
         reader = self._reader(job)
         try:
@@ -176,7 +176,7 @@ class TranscriptionService:
             reader.close()
             raise
         try:
-            return Progress(engine, lease, reader, options)
+            return RunningTranscription(engine, lease, reader, options)
         except BaseException:
             reader.close()
             lease.release()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.core.errors import NotReady
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 from stt_service.engines import REGISTRY as RECOGNISERS
 from stt_service.engines.fake import FakeStt
 from stt_service.settings import SttSettings

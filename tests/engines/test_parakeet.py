@@ -11,8 +11,8 @@ import pytest
 from shared.audio.decode import decode
 from shared.core.errors import InvalidRequest, NotReady
 from stt_service.engines.base import SAMPLE_RATE, Options
+from stt_service.engines.pause_splitting import passages
 from stt_service.engines.voice_activity import SpeechDetector
-from stt_service.engines.windows import passages
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("nemo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.wire.speech import Model, ModelList, Voice, VoiceList
-from tts_service.synthesis.voice_choice import ReadyEngine
+from tts_service.synthesis.engine_choice import ReadyEngine
 from tts_service.voices.aliases import MODEL_ALIASES, aliases_of
 
 

@@ -24,7 +24,7 @@ from shared.audio.encode import MIME, Container, encode, encode_stream
 from shared.audio.pcm import Pcm16, PcmStream
 from shared.core.errors import MeshError
 from shared.core.streaming import prime
-from shared.http.server.faults import as_mesh_error
+from shared.http.server.error_responses import as_mesh_error
 
 _CHARS_PER_TOKEN = 4
 """OpenAI's rule of thumb, used for the token counts in its API's usage block."""

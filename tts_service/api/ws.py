@@ -11,7 +11,7 @@ from flask import Flask
 from shared.audio.encode import encode_stream
 from shared.core.errors import MalformedRequest, MeshError
 from shared.core.metrics import REQUESTS, STREAMS_ABORTED
-from shared.http.server.faults import as_mesh_error
+from shared.http.server.error_responses import as_mesh_error
 from shared.http.server.websocket import Socket, ws_route
 from shared.wire.speech import SynthesizeRequest
 from shared.wire.validation import validate

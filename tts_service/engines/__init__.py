@@ -23,4 +23,4 @@ REGISTRY = EngineRegistry(
         }
     )
 )
-"""All engines, in the order of preference where ``TTS_ENGINES`` is not set."""
+"""All engines by name; ``TTS_ENGINES`` says which are used, and in which order."""

@@ -16,7 +16,7 @@ import numpy as np
 from shared.audio.pcm import Float32
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, PreparedVoice, Reference, SynthesisRequest
-from tts_service.engines.waveform import WaveformEngine
+from tts_service.engines.waveform_base import WaveformEngine
 
 if TYPE_CHECKING:
     from tts_service.settings import TtsSettings

@@ -18,9 +18,9 @@ from shared.audio.pcm import Float32
 from shared.core.errors import NotReady
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender, SynthesisRequest
-from tts_service.engines.onnx import CompactSession
-from tts_service.engines.phonemes import split_phonemes
-from tts_service.engines.waveform import WaveformEngine
+from tts_service.engines.length_limit import split_to_length
+from tts_service.engines.onnx_session import CompactSession
+from tts_service.engines.waveform_base import WaveformEngine
 from tts_service.sound.loudness import CALIBRATION, gain_for, integrated_lufs
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class HibariEngine(WaveformEngine):
         from tts_service.text.g2p import phonemize
 
         model = self._models[voice.id]
-        for phonemes in split_phonemes(phonemize(text, voice.language)):
+        for phonemes in split_to_length(phonemize(text, voice.language)):
             with self._lock:
                 audio = model.from_phonemes(phonemes, speed=speed, seed=_SEED)
             yield np.asarray(audio, np.float32)

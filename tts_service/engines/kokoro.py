@@ -26,9 +26,9 @@ from tts_service.engines.base import (
     Reference,
     SynthesisRequest,
 )
-from tts_service.engines.onnx import CompactSession
-from tts_service.engines.phonemes import split_phonemes
-from tts_service.engines.waveform import WaveformEngine
+from tts_service.engines.length_limit import split_to_length
+from tts_service.engines.onnx_session import CompactSession
+from tts_service.engines.waveform_base import WaveformEngine
 from tts_service.sound.loudness import gain_for, integrated_lufs
 from tts_service.text.language_tags import base
 
@@ -220,7 +220,7 @@ class KokoroEngine(WaveformEngine):
             else self._styles[request.voice.id]
         )
         known = "".join(c for c in phonemize(text, request.language) if c in self._vocabulary)
-        for part in split_phonemes(known):
+        for part in split_to_length(known):
             yield self._infer(part, style, speed)
 
     def _infer(self, phonemes: str, style: NDArray[np.float32], speed: float) -> Float32:

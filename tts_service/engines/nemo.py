@@ -19,12 +19,12 @@ from shared.audio.pcm import Float32
 from shared.core.errors import NotReady
 from shared.engines.batching import Batcher, Limits
 from shared.engines.device import resolve_torch_device
-from shared.engines.model_faults import out_of_memory_as_error
+from shared.engines.model_errors import out_of_memory_as_error
 from shared.engines.registry import EngineSpec
 from shared.models.hub.catalogue import licence_of
 from tts_service.engines.base import EngineVoice, SynthesisRequest
-from tts_service.engines.phonemes import split_phonemes
-from tts_service.engines.waveform import WaveformEngine
+from tts_service.engines.length_limit import split_to_length
+from tts_service.engines.waveform_base import WaveformEngine
 from tts_service.sound.loudness import CALIBRATION, gain_for, integrated_lufs
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class NemoEngine(WaveformEngine):
     def _render(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Float32]:
         speaker = [voice.id for voice in self._voices].index(request.voice.id)
         pitch = float(request.parameters.get("pitch") or 0.0)
-        for part in split_phonemes(text, _LONGEST_CHARS):
+        for part in split_to_length(text, _LONGEST_CHARS):
             audio = self._say(part, speed, pitch, speaker, caller=id(request))
             if audio.size:
                 yield audio

@@ -24,8 +24,8 @@ from shared.cache.base import Cache, cache_key
 from shared.core.metrics import CACHE_EVENTS
 from shared.core.streaming import close_quietly
 from tts_service.engines.base import Piece, Reference, TtsEngine
+from tts_service.synthesis.engine_choice import Choice
 from tts_service.synthesis.metering import MeteredSpeech
-from tts_service.synthesis.voice_choice import Choice
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 from shared.audio.pcm import PcmStream
 from shared.core.errors import TooLarge, UnknownVoice
 from shared.core.metrics import STAGE_LATENCY
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 from tts_service.engines.base import Piece, Reference, TtsEngine
 from tts_service.settings import TtsSettings
-from tts_service.synthesis.chain import SpeechChain, ignored_header
+from tts_service.synthesis.engine_choice import Choice, ReadyEngine, VoiceChooser, VoiceQuery
+from tts_service.synthesis.engine_fallback import SpeechChain, ignored_header
 from tts_service.synthesis.job import SpeechJob
 from tts_service.synthesis.result_cache import ResultCache
-from tts_service.synthesis.voice_choice import Choice, ReadyEngine, VoiceChooser, VoiceQuery
 from tts_service.text.pieces import pieces_of
 from tts_service.voices.aliases import PERSONAS
 from tts_service.voices.defaults import Defaults, DefaultsStore
@@ -76,7 +76,7 @@ class SpeechService:
         ``X-Fallback``, and ``X-Cache`` where a cache was asked.
 
         An engine that fails is replaced by the next one that can speak this, also in the middle of
-        the answer: :class:`tts_service.synthesis.chain.SpeechChain`.
+        the answer: :class:`tts_service.synthesis.engine_fallback.SpeechChain`.
 
         Raises:
             InvalidRequest: nothing to say, or a language, sample or parameter that does not fit.

@@ -10,8 +10,8 @@ from typing import Protocol
 from shared.core.errors import EngineFailure, MeshError, NotReady
 from shared.core.metrics import FALLBACKS
 from shared.core.streaming import ClosingIterator, close_quietly
+from shared.engines.engine_host import EngineHost
 from shared.engines.fallback import SkippedEngine
-from shared.engines.host import EngineHost
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 
 _STATES = ("not reachable", "not loaded", "pulling", "could not pull")

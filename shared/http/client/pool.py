@@ -17,8 +17,8 @@ import urllib3
 from shared.core.breaker import CircuitBreaker
 from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.core.log import request_id
-from shared.http.client.faults import fault_from_response
-from shared.http.client.watched import WatchedAdapter
+from shared.http.client.error_parsing import fault_from_response
+from shared.http.client.watched_connections import WatchedAdapter
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import urllib3
 
 from shared.audio.pcm import AudioFormat, Pcm16, PcmStream
 from shared.core.errors import UpstreamUnavailable
-from shared.http.client.faults import fault_from_response
+from shared.http.client.error_parsing import fault_from_response
 from shared.http.client.pool import UpstreamPool
 from shared.wire.speech import Voice, VoiceList
 from shared.wire.validation import validate

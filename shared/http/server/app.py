@@ -12,7 +12,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 
 from shared.core.log import configure_logging, request_id
 from shared.core.settings import CommonSettings
-from shared.http.server import faults
+from shared.http.server import error_responses
 from shared.http.server.auth import require_token
 from shared.http.server.docs_page import render_docs
 from shared.http.server.middleware import Middleware
@@ -68,7 +68,7 @@ def build_app(
         "subprotocols": ["realtime", "voicemesh"],
     }
     app.json.sort_keys = False  # type: ignore[attr-defined]  # declared on the default provider
-    faults.install(app)
+    error_responses.install(app)
     registry = CollectorRegistry()
     # Exclude probes and WebSockets, which would dominate the request histogram; they have their own
     # metrics.
@@ -84,7 +84,7 @@ def build_app(
     @app.before_request
     def _guard() -> None:
         rule = request.url_rule
-        request.environ[faults.ROUTE] = rule.rule if rule is not None else "unmatched"
+        request.environ[error_responses.ROUTE] = rule.rule if rule is not None else "unmatched"
         if request.path not in unlocked:
             require_token(request, settings.api_tokens)
 

@@ -22,7 +22,7 @@ from shared.core.errors import MeshError, Overloaded
 from shared.core.log import accept_request_id, request_id
 from shared.core.metrics import REQUEST_SECONDS, REQUESTS, STREAMS, STREAMS_ABORTED
 from shared.core.streaming import ClosingIterator, close_quietly
-from shared.http.server.faults import OUTCOME, ROUTE, retry_after_header
+from shared.http.server.error_responses import OUTCOME, ROUTE, retry_after_header
 
 log = logging.getLogger("access")
 

@@ -14,7 +14,7 @@ from simple_websocket import ConnectionClosed, Server
 
 from shared.core.errors import MeshError, Overloaded
 from shared.core.metrics import STREAMS
-from shared.http.server.faults import as_mesh_error
+from shared.http.server.error_responses import as_mesh_error
 from shared.http.server.openapi import operation
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.core.errors import MeshError
 from shared.core.metrics import BATCH_SIZE
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 
 ROOMY = {"queue_limit": 64, "queue_timeout_s": 600.0}
 """Settings with which nobody is refused: waiting is what is measured."""

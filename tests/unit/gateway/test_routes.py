@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from gateway.guard import host_name, is_foreign
+from gateway.origin_check import host_name, is_foreign
 from gateway.routes import HTTP_ROUTES
 from gateway.settings import GatewaySettings
 from shared.wire.gateway import MeshModels, MeshStatus

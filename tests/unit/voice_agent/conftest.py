@@ -8,7 +8,7 @@ import pytest
 
 from shared.audio.pcm import AudioFormat, PcmStream
 from shared.core.errors import MeshError
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 from shared.wire.speech import Voice
 from shared.wire.transcription import Transcript
 from voice_agent.llm.base import ReplyOptions

@@ -24,8 +24,8 @@ from tts_service.engines.fish.http import FishConnection, Timeouts
 from tts_service.engines.fish.reference import FishReferences
 from tts_service.engines.fish.request import parameters_of, with_emotion
 from tts_service.engines.fish.settings import FishSettings
-from tts_service.engines.fish.wav import WavReader
-from tts_service.engines.waveform import WaveformEngine
+from tts_service.engines.fish.wav_parser import WavReader
+from tts_service.engines.waveform_base import WaveformEngine
 from tts_service.sound.joins import fade_chunks
 from tts_service.sound.trimming import trimmed
 from tts_service.sound.voice_levels import VoiceLevels

@@ -25,7 +25,7 @@ from shared.core.errors import (
     UpstreamUnavailable,
 )
 from shared.http.client.watchdog import Watchdog
-from shared.http.client.watched import WatchedAdapter
+from shared.http.client.watched_connections import WatchedAdapter
 
 _READ = 1 << 14
 _LONGEST_RETRY_AFTER_S = 300.0

@@ -20,7 +20,7 @@ from shared.cache.base import cache_key
 from shared.cache.embeddings import EmbeddingCache
 from shared.core.errors import EngineFailure, InvalidRequest, NotReady
 from shared.engines.device import free_cached_memory, resolve_torch_device
-from shared.engines.model_faults import as_mesh_errors
+from shared.engines.model_errors import as_mesh_errors
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import (
     EngineVoice,
@@ -28,7 +28,7 @@ from tts_service.engines.base import (
     Reference,
     SynthesisRequest,
 )
-from tts_service.engines.utterances import UtteranceEngine
+from tts_service.engines.utterance_base import UtteranceEngine
 from tts_service.engines.xtts.text import LANGUAGES, parts_of
 from tts_service.engines.xtts.voice import Latents, conditioning_audio
 from tts_service.sound.joins import fade_chunks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from tts_service.engines.phonemes import split_phonemes
+from tts_service.engines.length_limit import split_to_length
 
 LANGUAGES: Mapping[str, str | None] = MappingProxyType(
     {
@@ -43,7 +43,7 @@ def parts_of(text: str, language: str, count_tokens: Callable[[str, str], int]) 
 def _cut(
     text: str, language: str, limit: int, count_tokens: Callable[[str, str], int]
 ) -> Iterator[str]:
-    for part in split_phonemes(text, limit):
+    for part in split_to_length(text, limit):
         if count_tokens(part, language) < _TOKENS or limit < 2:
             yield part
         else:

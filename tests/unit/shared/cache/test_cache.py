@@ -28,9 +28,9 @@ from shared.cache import open_cache
 from shared.cache.base import Cache, cache_key
 from shared.cache.disk import DiskCache
 from shared.cache.embeddings import EmbeddingCache
-from shared.cache.guard import GuardedCache
+from shared.cache.guarded import GuardedCache
 from shared.cache.memory import MemoryCache
-from shared.cache.objects import ObjectCache
+from shared.cache.object_storage import ObjectCache
 from shared.cache.redis import RedisCache
 from shared.cache.tiered import TieredCache
 from shared.core.breaker import CircuitBreaker
@@ -510,7 +510,7 @@ class TestGuard:
     def test_closing_does_not_wait_for_a_hung_call(
         self, guarded: Callable[..., GuardedCache], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shared.cache.guard._CLOSE_S", 0.05)
+        monkeypatch.setattr("shared.cache.guarded._CLOSE_S", 0.05)
         store = Flaky()
         store.gate = threading.Event()
         cache = guarded(lambda: store, get_s=0.01)

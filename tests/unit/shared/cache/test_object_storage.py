@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from shared.cache.base import Cache, cache_key
-from shared.cache.guard import GuardedCache
-from shared.cache.objects import ObjectCache
+from shared.cache.guarded import GuardedCache
+from shared.cache.object_storage import ObjectCache
 
 KEY = cache_key(n=1)
 # What the emulators and client libraries themselves leave open or call by old names.

@@ -10,7 +10,7 @@ from shared.core.cancellation import client_is_gone, watching
 from shared.core.errors import ClientGone
 from shared.core.metrics import QUEUE_LEFT
 from shared.engines.admission import Admission
-from shared.http.server.faults import OUTCOME
+from shared.http.server.error_responses import OUTCOME
 from shared.http.server.middleware import Middleware, has_closed
 
 

@@ -11,7 +11,7 @@ from shared.core.errors import ClientGone, EngineFailure, NotReady, Overloaded
 from shared.core.metrics import BATCH_RETRIES, QUEUE_LEFT
 from shared.engines import batching
 from shared.engines.batching import Batcher, Limits, choose
-from shared.engines.model_faults import OutOfMemory, out_of_memory_as_error
+from shared.engines.model_errors import OutOfMemory, out_of_memory_as_error
 
 WIDE = Limits(items=8, padded=10_000, patience_s=0.0)
 

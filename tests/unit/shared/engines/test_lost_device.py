@@ -7,7 +7,7 @@ import pytest
 
 from shared.core.errors import EngineFailure
 from shared.engines import lost_device
-from shared.engines.model_faults import model_failure
+from shared.engines.model_errors import model_failure
 
 
 class AcceleratorError(RuntimeError):

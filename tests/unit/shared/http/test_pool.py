@@ -21,7 +21,7 @@ from shared.core.errors import (
     UpstreamUnavailable,
 )
 from shared.core.log import request_id
-from shared.http.client.faults import fault_from_body
+from shared.http.client.error_parsing import fault_from_body
 from shared.http.client.pool import UpstreamPool
 from tests.little_server import LittleServer
 

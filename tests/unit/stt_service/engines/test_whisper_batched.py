@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.core.metrics import BATCH_RETRIES
-from shared.engines.model_faults import OutOfMemory
+from shared.engines.model_errors import OutOfMemory
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.whisper_batched import BatchedPath
 

@@ -11,8 +11,8 @@ import pytest
 from shared.core.errors import EngineFailure, NotReady, Overloaded, UnknownModel
 from stt_service.engines import whisper
 from stt_service.engines.base import SAMPLE_RATE, Options
+from stt_service.engines.pause_splitting import Passage
 from stt_service.engines.whisper import WhisperEngine
-from stt_service.engines.windows import Passage
 from stt_service.settings import SttSettings
 
 SECRET = "what was said"

@@ -16,7 +16,7 @@ from shared.core.errors import (
     Overloaded,
     UpstreamTimeout,
 )
-from shared.engines.host import EngineHost
+from shared.engines.engine_host import EngineHost
 from shared.engines.registry import remembering
 from stt_service.engines.base import Options
 from stt_service.engines.fake import FakeStt

@@ -14,7 +14,7 @@ import trustme
 
 from shared.core.cancellation import watching
 from shared.core.errors import ClientGone
-from shared.http.client.watched import WatchedAdapter
+from shared.http.client.watched_connections import WatchedAdapter
 from tests.little_server import LittleServer
 
 Start = Callable[[Callable[[BaseHTTPRequestHandler], None]], str]

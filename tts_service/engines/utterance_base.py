@@ -10,7 +10,7 @@ import numpy as np
 
 from shared.audio.pcm import AudioFormat, Float32, Pcm16, PcmStream
 from shared.core.errors import InvalidRequest, MeshError
-from shared.engines.model_faults import model_failure
+from shared.engines.model_errors import model_failure
 from tts_service.engines.base import SynthesisRequest, TtsEngine
 from tts_service.sound.joins import LEAD_S, silence
 from tts_service.sound.loudness import to_pcm16

@@ -21,8 +21,8 @@ from shared.core.errors import (
     UnsupportedMedia,
 )
 from shared.core.streaming import close_quietly
+from shared.engines.engine_host import EngineHost
 from shared.engines.fallback import FALLS_BACK, HEADER, SkippedEngine, SkippedEngines
-from shared.engines.host import EngineHost
 from tts_service.engines.base import (
     Piece,
     PreparedVoice,
@@ -31,9 +31,9 @@ from tts_service.engines.base import (
     TtsEngine,
 )
 from tts_service.sound.joins import LEAD_S
+from tts_service.synthesis.engine_choice import Choice
 from tts_service.synthesis.job import SpeechJob
 from tts_service.synthesis.metering import MeteredSpeech
-from tts_service.synthesis.voice_choice import Choice
 
 _ABOUT_THE_REQUEST = (InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from shared.wire.transcription import Segment
 from stt_service.engines.base import SAMPLE_RATE, Options, Recognition, SttEngine
 from stt_service.engines.fake import FakeStt
+from stt_service.engines.pause_splitting import WHISPER, passages
 from stt_service.engines.voice_activity import level, regions_of
 from stt_service.engines.whisper_fast import looks_wrong
-from stt_service.engines.windows import WHISPER, passages
 
 
 def loud_regions(samples):

@@ -1,4 +1,4 @@
-"""Split phoneme strings to lengths that Kokoro synthesises well."""
+"""Split texts and phoneme strings to the length that a model synthesises well."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _STRONG = ".!?…;:—"
 _WEAK = ",，、"
 
 
-def split_phonemes(phonemes: str, limit: int = MAX_PHONEMES) -> list[str]:
-    """Split ``phonemes`` into parts of similar length with at most ``limit`` characters.
+def split_to_length(text: str, limit: int = MAX_PHONEMES) -> list[str]:
+    """Split ``text`` into parts of similar length with at most ``limit`` characters.
 
     It cuts at the sentence mark nearest to the middle, within the middle half, else at a comma
     there, else at a space, else in the middle. Parts without letters are dropped.
     """
-    text = phonemes.strip()
+    text = text.strip()
     if not any(character.isalpha() for character in text):
         return []
     if len(text) <= limit:
         return [text]
     cut = _cut(text)
-    return split_phonemes(text[:cut], limit) + split_phonemes(text[cut:], limit)
+    return split_to_length(text[:cut], limit) + split_to_length(text[cut:], limit)
 
 
 def _cut(text: str) -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.audio.pcm import AudioFormat
 from shared.audio.wav import wav_header
 from shared.core.errors import UpstreamUnavailable
-from tts_service.engines.fish.wav import WavReader
+from tts_service.engines.fish.wav_parser import WavReader
 
 SAMPLES = np.arange(-500, 500, dtype=np.int16)
 DATA = SAMPLES.tobytes()

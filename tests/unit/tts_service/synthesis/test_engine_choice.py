@@ -5,7 +5,7 @@ import pytest
 from shared.core.errors import InvalidRequest, UnknownVoice
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender
-from tts_service.synthesis.voice_choice import Choice, ReadyEngine, VoiceQuery, choose
+from tts_service.synthesis.engine_choice import Choice, ReadyEngine, VoiceQuery, choose
 
 
 def candidate(name: str, *voices: tuple[str, str, Gender], cloning: str = "none") -> ReadyEngine:

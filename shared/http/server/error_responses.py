@@ -10,7 +10,7 @@ import traceback
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from shared.core.disk import is_full
+from shared.core.disk_full import is_full
 from shared.core.errors import (
     EngineFailure,
     InvalidRequest,

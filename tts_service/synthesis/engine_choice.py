@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.core.errors import InvalidRequest, NotReady, UnknownModel, UnknownVoice
+from shared.engines.engine_host import EngineHost
 from shared.engines.fallback import SkippedEngine, absent, engines_not_ready
-from shared.engines.host import EngineHost
 from shared.engines.registry import EngineSpec
 from tts_service.engines.base import EngineVoice, Gender, TtsEngine
 from tts_service.text.language_tags import base, canonical, resolve

@@ -13,7 +13,7 @@ from shared.wire.transcription import Segment, Transcript
 from stt_service.engines.base import Options, Recognition, SttEngine
 
 
-class Progress:
+class RunningTranscription:
     """A transcription in progress that yields its segments and then the whole transcript.
 
     The constructor computes the first segment. Always close it; closing early stops the engine and

@@ -6,10 +6,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.core.errors import NotReady, Overloaded, UnknownModel
-from shared.engines import host as engine_host
-from shared.engines import lost_device
-from shared.engines.host import EngineHost
-from shared.engines.model_faults import model_failure
+from shared.engines import engine_host, lost_device
+from shared.engines.engine_host import EngineHost
+from shared.engines.model_errors import model_failure
 from shared.engines.registry import EngineEntry, EngineRegistry, EngineSpec
 
 

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from shared.core.heap import steady_heap
+from shared.core.malloc import steady_heap
 
 
 def test_glibc_takes_the_settings() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from shared.audio.pcm import Float32
 from shared.core.errors import EngineFailure
 from tts_service.engines.base import SynthesisRequest
-from tts_service.engines.utterances import UtteranceEngine
+from tts_service.engines.utterance_base import UtteranceEngine
 from tts_service.sound.joins import fade
 from tts_service.sound.tempo import stretch
 from tts_service.sound.trimming import trim
