@@ -127,6 +127,9 @@ GPU_MEMORY_TOTAL = Gauge("voice_gpu_memory_total_bytes", "GPU memory there is.",
 GPU_UTILISATION = Gauge(
     "voice_gpu_utilisation_ratio", "Share of the last second in which the GPU worked.", ["device"]
 )
+LLM_PULLED = Gauge(
+    "voice_llm_pull_ratio", "Share of the language model pulled, 0 to 1.", ["engine"]
+)
 UPSTREAM_UP = Gauge(
     "voice_upstream_up", "1 when the service said it is ready, when last asked.", ["upstream"]
 )

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from prometheus_client import Gauge
-
 from shared.core.errors import (
     EngineFailure,
     MeshError,
@@ -21,6 +19,7 @@ from shared.core.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from shared.core.metrics import LLM_PULLED
 from shared.engines.registry import EngineSpec
 from voice_agent.llm.address import is_near
 from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
@@ -31,8 +30,6 @@ log = logging.getLogger(__name__)
 PROBE_TIMEOUT_S = 1.0
 PROBE_EVERY_S = 10.0
 """Lifetime of a cached availability check of server and model, seconds."""
-
-PULLED = Gauge("voice_llm_pull_ratio", "Share of the language model pulled, 0 to 1.", ["engine"])
 
 
 def build(settings: AgentSettings) -> OllamaLlm:
@@ -162,7 +159,7 @@ class OllamaLlm(LlmEngine):
                     raise UpstreamTimeout("pulling took too long")
                 if step.total:
                     ratio = (step.completed or 0) / step.total
-                    PULLED.labels(engine="ollama").set(ratio)
+                    LLM_PULLED.labels(engine="ollama").set(ratio)
                     self._pull_state = f"pulling {wanted}: {ratio:.0%}"
         except Exception as error:
             self._pull_state = f"could not pull {wanted}"
