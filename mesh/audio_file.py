@@ -56,8 +56,8 @@ def _fill_in_lengths(path: Path, size: int) -> None:
         head = wav.read(HEADER_BYTES)
         if len(head) < HEADER_BYTES or head[:4] != b"RIFF" or head[36:40] != b"data":
             return
-        (told,) = struct.unpack_from("<I", head, _DATA_SIZE_AT)
-        if told != UNKNOWN_SIZE or size >= UNKNOWN_SIZE:
+        (declared,) = struct.unpack_from("<I", head, _DATA_SIZE_AT)
+        if declared != UNKNOWN_SIZE or size >= UNKNOWN_SIZE:
             return
         wav.seek(_RIFF_SIZE_AT)
         wav.write(struct.pack("<I", size - 8))

@@ -76,7 +76,7 @@ class _Draft:
     It raises when the turn is cancelled.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: ReplyWork) -> None:
         self._work = work
         self._clauses = ClauseStream(work.language)
         self.first_at: float | None = None
@@ -92,7 +92,7 @@ class _Draft:
         return bool(self._clauses.flush())
 
 
-class Work:
+class ReplyWork:
     """The two threads of a turn and their shared state."""
 
     def __init__(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from shared.core.metrics import STAGE_LATENCY
 from voice_agent.events import Audio, AudioBegins, Ended, Event, Heard
 from voice_agent.memory import Conversation
-from voice_agent.reply import Parts, Work
+from voice_agent.reply import Parts, ReplyWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def run_turn(
         yield Ended({"stt": round(stt_s, 3)})
         return
     generation = memory.begin(transcript.text, language)
-    work = Work(parts, memory, language, started, cancelled)
+    work = ReplyWork(parts, memory, language, started, cancelled)
     rate, samples = 1, 0
     try:
         for event in work.events():

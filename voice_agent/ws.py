@@ -146,14 +146,14 @@ class _Session:
     def _answer(self, audio: bytes) -> None:
         """Answer a recording in the classic mode, in the calling thread."""
         turn = Collected()
-        told = False
+        reported = False
         try:
             for event in self._events(audio):
                 turn.add(event)
                 # The JSON is sent as soon as the text is complete, while speech is synthesised.
                 if isinstance(event, ReplyWritten):
                     self._socket.send_json(turn.answer().model_dump(exclude_none=True))
-                    told = True
+                    reported = True
                 if isinstance(event, Fault):
                     log.warning("turn failed in part", extra={"stage": event.stage})
         except MeshError as error:
@@ -164,7 +164,7 @@ class _Session:
                 {**turn.answer().model_dump(exclude_none=True), **failure.body()}
             )
             return
-        if not told:
+        if not reported:
             self._socket.send_json(turn.answer().model_dump(exclude_none=True))
             return
         failure = turn.fault("tts")
@@ -229,7 +229,7 @@ class _Session:
         try:
             self._socket.send_json({"event": "error", **error.body()})
         except (ConnectionClosed, OSError):
-            log.debug("peer left before the error was told")
+            log.debug("peer left before the error was reported")
 
 
 def _is_duration(value: object) -> TypeGuard[float]:

@@ -75,14 +75,14 @@ def prepare(
         faults = _attempt(wanted, home, console)
         if not faults:
             return
-        told = "\n".join(fault.message for fault in faults.values())
+        message = "\n".join(fault.message for fault in faults.values())
         if not keep_trying or any(fault.code not in _PASSING for fault in faults.values()):
-            raise click.ClickException(told)
+            raise click.ClickException(message)
         if time.monotonic() - began > _LONGEST_PAUSE_S:
             # The download ran for a long time before it failed, so start with a short pause again.
             pause = _FIRST_PAUSE_S
         again = f"trying again in {pause:.0f} s: {', '.join(faults)}"
-        console.print(f"{told}\n{again}", highlight=False, soft_wrap=True)
+        console.print(f"{message}\n{again}", highlight=False, soft_wrap=True)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
         wanted = tuple(faults)

@@ -25,7 +25,7 @@ Tell = Callable[[str, str, Tone], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RestartPolicy:
     """The supervisor's intervals and timeouts, seconds.
 
     Attributes:
@@ -95,14 +95,14 @@ class Supervisor:
         logs: Path,
         tell: Tell,
         on_line: Callable[[str, str], None] = lambda _name, _line: None,
-        pace: Pace | None = None,
+        pace: RestartPolicy | None = None,
     ) -> None:
         self._services = [_Watched(spec) for spec in services]
         self._folder = folder
         self._logs = logs
         self._tell = tell
         self._on_line = on_line
-        self._pace = pace or Pace()
+        self._pace = pace or RestartPolicy()
         self._was_ready = False
         self.stop = Event()
         """Set this event to end :meth:`run`."""

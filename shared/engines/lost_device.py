@@ -26,7 +26,7 @@ def reason() -> str:
     return _reason
 
 
-def when_lost(call: Callable[[], None]) -> None:
+def on_lost(call: Callable[[], None]) -> None:
     """Register ``call`` to run once when the GPU is lost.
 
     The owner of the process uses this to replace the process.

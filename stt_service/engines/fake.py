@@ -67,7 +67,7 @@ class FakeStt(SttEngine):
                 end = start + len(block) / SAMPLE_RATE
                 if len(block) and float(np.abs(block).max()) > 1e-3:
                     if number == self.fail_after:
-                        raise EngineFailure("told to fail")
+                        raise EngineFailure("set to fail")
                     made.language = options.language or "en"
                     made.language_probability = 1.0
                     text = f" heard {end - start:.2f} s"

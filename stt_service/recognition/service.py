@@ -80,8 +80,10 @@ class TranscriptionService:
             NotReady, Overloaded: no engine is ready, or the queue is full.
             EngineFailure: every suitable engine failed; the failure of the last one.
         """
-        progress, told = self._by_first_able(job, lambda e, options: self._begin(e, job, options))
-        progress.fallback = told
+        progress, fallback = self._by_first_able(
+            job, lambda e, options: self._begin(e, job, options)
+        )
+        progress.fallback = fallback
         return progress
 
     def transcribe(self, job: Job) -> Transcript:
@@ -98,8 +100,8 @@ class TranscriptionService:
             finally:
                 progress.close()
 
-        transcript, told = self._by_first_able(job, whole)
-        transcript.fallback = told
+        transcript, fallback = self._by_first_able(job, whole)
+        transcript.fallback = fallback
         return transcript
 
     def transcribe_channels(self, job: Job) -> list[Transcript]:
@@ -122,9 +124,9 @@ class TranscriptionService:
             with self._host.lease(engine):
                 return [_channel(engine, samples, options) for samples in decoded]
 
-        made, told = self._by_first_able(job, each)
+        made, fallback = self._by_first_able(job, each)
         for transcript in made:
-            transcript.fallback = told
+            transcript.fallback = fallback
         return made
 
     def models(self) -> list[Model]:

@@ -83,7 +83,7 @@ def _streamed(body: Iterator[bytes], stream: PcmStream, content_type: str) -> Re
 
 def _events(encoded: Iterator[bytes], stream: PcmStream, text: str) -> Iterator[bytes]:
     sent = 0
-    told = stream.headers.get("X-Fallback")
+    reported = stream.headers.get("X-Fallback")
     try:
         for data in encoded:
             sent += len(data)
@@ -99,7 +99,7 @@ def _events(encoded: Iterator[bytes], stream: PcmStream, text: str) -> Iterator[
     tokens_in = max(1, len(text) // _CHARS_PER_TOKEN)
     usage = {"input_tokens": tokens_in, "output_tokens": 0, "total_tokens": tokens_in}
     done: dict[str, object] = {"type": "speech.audio.done", "usage": usage}
-    if (fallback := stream.headers.get("X-Fallback")) != told:
+    if (fallback := stream.headers.get("X-Fallback")) != reported:
         # Another engine continued in mid-stream, after the headers were sent.
         done |= {"fallback": fallback, "engine": stream.headers.get("X-Engine")}
     yield _event(done)

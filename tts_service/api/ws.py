@@ -64,12 +64,12 @@ def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> Non
         return
     engine = stream.engine
     try:
-        told = dict(stream.headers)
-        socket.send_json(_start_event(told, request.format))
+        sent = dict(stream.headers)
+        socket.send_json(_start_event(sent, request.format))
         for data in encode_stream(iter(stream.chunks), stream.format, request.format):
             socket.send(data)
         seconds = round(time.monotonic() - started, 3)
-        socket.send_json({"event": "end", "seconds": seconds, **_facts(stream.headers, told)})
+        socket.send_json({"event": "end", "seconds": seconds, **_facts(stream.headers, sent)})
     except BaseException as error:
         outcome = error.code if isinstance(error, MeshError) else "client_closed"
         STREAMS_ABORTED.labels(kind="websocket", reason=outcome).inc()
@@ -89,12 +89,12 @@ def _parse(message: str | bytes) -> dict[str, Any]:
     return value
 
 
-def _facts(headers: dict[str, str], told: dict[str, str]) -> dict[str, str]:
-    """Return ``headers`` as event fields, without those already sent in ``told``.
+def _facts(headers: dict[str, str], sent: dict[str, str]) -> dict[str, str]:
+    """Return ``headers`` as event fields, without those already sent in ``sent``.
 
     An answer that another engine finished has a ``fallback``, and the final engine and voice.
     """
-    new = {name: value for name, value in headers.items() if told.get(name) != value}
+    new = {name: value for name, value in headers.items() if sent.get(name) != value}
     return {name[2:].lower().replace("-", "_"): value for name, value in new.items()}
 
 

@@ -114,7 +114,7 @@ class FakeEngine(WaveformEngine):
         if self._gate is not None:
             self._gate.acquire()
         if self._fails_after is not None and self.rendered >= self._fails_after:
-            raise RuntimeError("the fake engine was told to fail")
+            raise RuntimeError("the fake engine is set to fail")
         self.rendered += 1
         seconds = max(0.1, len(text) * _SECONDS_PER_CHAR) / speed
         t = np.arange(round(seconds * _RATE), dtype=np.float32) / _RATE

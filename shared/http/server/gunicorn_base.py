@@ -46,4 +46,4 @@ def _replace_without_gpu(worker: Any) -> None:
 
     The new worker may be able to use the GPU again.
     """
-    lost_device.when_lost(lambda: os.kill(worker.pid, signal.SIGTERM))
+    lost_device.on_lost(lambda: os.kill(worker.pid, signal.SIGTERM))

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from mesh.processes.child import Child, ServiceSpec
-from mesh.processes.supervisor import Pace, StartFailed, Supervisor, is_ready
+from mesh.processes.supervisor import RestartPolicy, StartFailed, Supervisor, is_ready
 
-QUICK = Pace(
+QUICK = RestartPolicy(
     tick=0.02, probe=0.05, probe_ready=0.1, first_delay=0.1, longest_delay=0.4, grace=5, reminder=9
 )
 
@@ -160,7 +160,7 @@ def test_a_crashed_service_comes_back_with_growing_delays(tmp_path):
 
 
 def test_a_service_that_ran_steadily_starts_over_with_the_first_delay(tmp_path):
-    pace = Pace(tick=0.02, probe=0.05, first_delay=0.1, longest_delay=9, steady=0.0)
+    pace = RestartPolicy(tick=0.02, probe=0.05, first_delay=0.1, longest_delay=9, steady=0.0)
     watch = Watch(tmp_path, [python("tts", "import time; time.sleep(60)")], pace)
 
     def script():
@@ -201,7 +201,7 @@ def test_a_service_that_cannot_start_ends_the_start_with_its_last_words(tmp_path
 def test_not_getting_ready_is_given_up_and_says_why(tmp_path):
     blocked = tmp_path / "blocked"
     blocked.touch()
-    pace = Pace(tick=0.02, probe=0.05, start_timeout=1.5, reminder=0.3, grace=5)
+    pace = RestartPolicy(tick=0.02, probe=0.05, start_timeout=1.5, reminder=0.3, grace=5)
     watch = Watch(tmp_path, [server("tts", blocked)], pace)
     with pytest.raises(StartFailed, match=r"tts \(kokoro: failed, no model\)"):
         watch.run(lambda: watch.supervisor.stop.wait(30))
@@ -218,7 +218,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize("hurried", [False, True])
 def test_what_does_not_stop_is_killed(tmp_path, hurried):
-    pace = Pace(tick=0.02, probe=0.05, grace=30 if hurried else 0.3)
+    pace = RestartPolicy(tick=0.02, probe=0.05, grace=30 if hurried else 0.3)
     watch = Watch(tmp_path, [python("stubborn", STUBBORN)], pace)
     pids = []
 

@@ -51,7 +51,7 @@ def test_a_stand_in_knows_no_words():
 
 
 def test_an_engine_that_fails_is_said():
-    with pytest.raises(EngineFailure, match="told to fail"):
+    with pytest.raises(EngineFailure, match="set to fail"):
         self_test(FakeStt(fail_after=0), 0.0)
 
 
