@@ -51,7 +51,7 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
     from mesh.commands.download import prepare
     from mesh.environment import ROOT
     from mesh.processes.services import configured_models, local_services, state_folder
-    from mesh.processes.supervisor import Pace, Supervisor
+    from mesh.processes.supervisor import RestartPolicy, Supervisor
     from shared.core.settings import CommonSettings
 
     # The services' own .env and voices folder are the repository's.
@@ -79,7 +79,7 @@ def command(verbose: bool, timeout: float, **options: int | str | None) -> None:
         logs=state_folder() / "run" / "logs",
         tell=tell,
         on_line=on_line,
-        pace=Pace(start_timeout=timeout, grace=settings.shutdown_grace_s + 5.0),
+        pace=RestartPolicy(start_timeout=timeout, grace=settings.shutdown_grace_s + 5.0),
     )
     _obey_signals(supervisor, console)
     console.print(f"mesh    starting {', '.join(spec.name for spec in services)}; Ctrl-C stops")
