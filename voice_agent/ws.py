@@ -81,7 +81,7 @@ class _Session:
         self._language = language or None
         self._turn: threading.Thread | None = None
         self._cancel = threading.Event()
-        self._told_cancelled = False
+        self._cancel_confirmed = False
 
     def run(self, streaming: bool) -> None:
         """Serve turns until the client disconnects or the idle timeout is reached."""
@@ -134,7 +134,7 @@ class _Session:
         elif played_ms is not None:
             error = InvalidRequest("played_ms is a number of milliseconds", param="played_ms")
             self._socket.send_json(error.body())
-        if not self._told_cancelled:
+        if not self._cancel_confirmed:
             self._socket.send_json({"event": "cancelled"})
 
     def _events(self, audio: bytes, cancel: threading.Event | None = None) -> Iterator[Event]:
@@ -190,7 +190,7 @@ class _Session:
     def _interrupt(self) -> None:
         """Cancel the current turn, if there is one, and wait until it has ended."""
         turn, self._turn = self._turn, None
-        self._told_cancelled = False
+        self._cancel_confirmed = False
         if turn is not None:
             self._cancel.set()
             turn.join()
@@ -209,7 +209,7 @@ class _Session:
             if not ended:
                 # Confirm only after everything has stopped.
                 close_quietly(events)
-                self._told_cancelled = True
+                self._cancel_confirmed = True
                 self._send({"event": "cancelled"})
         except (ConnectionClosed, OSError):
             log.debug("peer left during a turn")
