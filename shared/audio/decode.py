@@ -227,7 +227,7 @@ def _resampled_blocks(
                 yield from _joined_block(pending)
                 pending, held = [], 0
             resampler = av.AudioResampler(
-                format="fltp", layout=frame.layout, rate=sample_rate or frame.sample_rate
+                format="flt", layout=frame.layout, rate=sample_rate or frame.sample_rate
             )
             shape = frame_shape
         frame.pts = None
@@ -244,7 +244,9 @@ def _resampled_blocks(
 
 def _planes(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
     try:
-        return [made.to_ndarray() for made in resampler.resample(frame)]
+        # Packed samples: to_ndarray() of a planar frame with more than eight channels reads beyond
+        # the planes that PyAV knows, and kills the process.
+        return [made.to_ndarray().reshape(made.samples, -1).T for made in resampler.resample(frame)]
     except (av.error.FFmpegError, ValueError):
         raise UnsupportedMedia("the audio cannot be converted", param="file") from None
 
