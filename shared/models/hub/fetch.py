@@ -1,27 +1,28 @@
-"""Brings files of a model hub through the hub's own client, which knows addresses and accounts."""
+"""Brings files of a model hub through the hub's own client, which knows addresses and accounts.
+
+The bytes come through its file system, ``HfFileSystem``, which reads from any place in a file:
+``hf_hub_download`` and ``snapshot_download`` begin a file anew when the process that fetched it
+was killed (docs/decisions/0013-models-of-a-hub.md).
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import io
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Protocol
 
 from shared.core.errors import MeshError, ModelDamaged, NotReady
 from shared.models.catalogue import Progress
 from shared.models.hub.catalogue import HubModel
 
-log = logging.getLogger(__name__)
-
+BLOCK = 8 << 20
+"""Bytes of one request, kept in memory until they are written; the client repeats a broken one."""
 _ASK_S = 20.0
-_BLOCK = 1 << 20
 _SPARE = 50 << 20
 _SHA1_DIGITS = 40
 _COME_AGAIN = (408, 425, 429)
@@ -44,46 +45,24 @@ class HubFile:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What was fetched and verified.
-
-    Attributes:
-        commit: of the repository, 40 hexadecimal digits.
-        files: name → its blob and the blob's digest.
-    """
-
-    commit: str
-    files: dict[str, tuple[Path, str]] = field(default_factory=dict)
-
-
-class HubClient(Protocol):
-    """What is needed of a hub."""
-
-    def files(self, repo_id: str) -> tuple[str, list[HubFile]]:
-        """The newest commit and its files; raises NotReady."""
-
-    def download(
-        self, repo_id: str, commit: str, file: HubFile, target: Path, told: Callable[[int], None]
-    ) -> None:
-        """Append what ``target`` lacks of ``file``, telling its length so far; raises NotReady."""
-
-
-def fetch(model: HubModel, folder: Path, progress: Progress, client: HubClient) -> Fetched:
+def fetch(model: HubModel, folder: Path, progress: Progress) -> tuple[str, list[HubFile]]:
     """Fetch and verify what is needed of ``model`` into ``folder/blobs``.
+
+    Returns:
+        The newest commit, 40 hexadecimal digits, and its files; each blob is named by its digest.
 
     Raises:
         NotReady: it cannot be had, or there is no room for it.
         ModelDamaged: other bytes came than announced; they are thrown away.
         OSError: the folder cannot be written.
     """
-    commit, offered = client.files(model.repo_id)
+    commit, offered = _listing(model.repo_id)
     wanted = _needed(model, offered)
     blobs = folder / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     total = sum(file.size for file in wanted)
     _require_space(model, blobs, wanted)
-    fetched, done = Fetched(commit), 0
+    done = 0
     for file in wanted:
         blob = blobs / file.digest
         before = done
@@ -94,9 +73,7 @@ def fetch(model: HubModel, folder: Path, progress: Progress, client: HubClient) 
         told(0)
         if not _is_sound(blob, file):
             partial = blobs / f"{file.digest}.partial"
-            if partial.exists() and partial.stat().st_size > file.size:
-                partial.unlink()
-            client.download(model.repo_id, commit, file, partial, told)
+            _download(model.repo_id, commit, file, partial, told)
             progress(model.repo_id, f"verifying {file.name}", before + file.size, total)
             if not _is_sound(partial, file):
                 partial.unlink(missing_ok=True)
@@ -104,22 +81,18 @@ def fetch(model: HubModel, folder: Path, progress: Progress, client: HubClient) 
                     f"{file.name} of '{model.repo_id}' has another checksum than the hub announces"
                 )
             partial.replace(blob)
-        fetched.files[file.name] = (blob, file.digest)
         done += file.size
-    return fetched
+    return commit, wanted
 
 
 def digest_of(path: Path, like: str) -> str:
     """Digest of a file, of the kind of ``like``: SHA-256, or git's SHA-1 of a blob."""
-    if len(like) == _SHA1_DIGITS:
-        # The hub names small files by git's own digest; it guards against accidents here.
-        hasher = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    else:
-        hasher = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()
+    if len(like) != _SHA1_DIGITS:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    # The hub names small files by git's own digest; it guards against accidents here.
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _is_sound(path: Path, file: HubFile) -> bool:
@@ -148,61 +121,38 @@ def _require_space(model: HubModel, blobs: Path, wanted: list[HubFile]) -> None:
         )
 
 
-class _Told(io.FileIO):
-    """A file that tells how long it has become; the same with every version of the client."""
+def _listing(repo_id: str) -> tuple[str, list[HubFile]]:
+    """The newest commit and its files."""
+    with _understood(repo_id):
+        from huggingface_hub import HfApi  # noqa: PLC0415 - an optional package
 
-    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
-        super().__init__(path, "r+" if path.exists() else "w+")
-        self.seek(0, io.SEEK_END)
-        self._told = told
-
-    def write(self, data: Any) -> int:
-        """Write and tell."""
-        written = super().write(data)
-        self._told(self.tell())
-        return written
+        info = HfApi().model_info(repo_id, files_metadata=True, timeout=_ASK_S)
+    files = []
+    for entry in info.siblings or ():
+        digest = entry.lfs["sha256"] if entry.lfs else entry.blob_id
+        if entry.size is not None and digest:
+            files.append(HubFile(entry.rfilename, int(entry.size), str(digest)))
+    return str(info.sha), files
 
 
-class Downloader:
-    """The hub through ``huggingface_hub``: its addresses, its token, its retries."""
+def _download(
+    repo_id: str, commit: str, file: HubFile, target: Path, told: Callable[[int], None]
+) -> None:
+    """Append what ``target`` lacks of ``file``, telling its length so far."""
+    if target.exists() and target.stat().st_size > file.size:
+        target.unlink()
+    with _understood(repo_id), target.open("ab") as sink:
+        from huggingface_hub import HfFileSystem  # noqa: PLC0415 - an optional package
 
-    def files(self, repo_id: str) -> tuple[str, list[HubFile]]:
-        """See :class:`HubClient`."""
-        with _understood(repo_id):
-            import huggingface_hub  # noqa: PLC0415 - an optional package
-
-            info = huggingface_hub.HfApi().model_info(repo_id, files_metadata=True, timeout=_ASK_S)
-        files = []
-        for entry in info.siblings or ():
-            digest = entry.lfs["sha256"] if entry.lfs else entry.blob_id
-            if entry.size is not None and digest:
-                files.append(HubFile(entry.rfilename, int(entry.size), str(digest)))
-        return str(info.sha), files
-
-    def download(
-        self, repo_id: str, commit: str, file: HubFile, target: Path, told: Callable[[int], None]
-    ) -> None:
-        """See :class:`HubClient`."""
-        with _understood(repo_id):
-            import huggingface_hub  # noqa: PLC0415 - an optional package
-            from huggingface_hub.file_download import http_get  # noqa: PLC0415
-
-            # Both functions are documented; the package's types do not say that it exports them.
-            utils: Any = huggingface_hub.utils
-            # One account of the progress is enough, and it is ours.
-            utils.disable_progress_bars()
-            # The client's own hf_hub_download begins anew after an interruption (tried: 2.4).
-            with _Told(target, told) as stream:
-                have = stream.tell()
-                if have == file.size:
-                    return
-                http_get(
-                    huggingface_hub.hf_hub_url(repo_id, file.name, revision=commit),
-                    stream,
-                    resume_size=have,
-                    headers=utils.build_hf_headers(),
-                    expected_size=file.size,
-                )
+        if sink.tell() == file.size:
+            return
+        path = f"{repo_id}@{commit}/{file.name}"
+        # Each block is used once, so that none need be kept.
+        with HfFileSystem().open(path, "rb", block_size=BLOCK, cache_type="none") as source:
+            source.seek(sink.tell())
+            while block := source.read(BLOCK):
+                sink.write(block)
+                told(sink.tell())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from filelock import FileLock
 from shared.core.errors import InvalidRequest, NotReady
 from shared.models.catalogue import Progress, silent
 from shared.models.hub.catalogue import HubModel, hub_model
-from shared.models.hub.fetch import Downloader, Fetched, HubClient, digest_of, fetch
+from shared.models.hub.fetch import HubFile, digest_of, fetch
 from shared.models.lock import one_at_a_time
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,6 @@ def ensure(
     *,
     offline: bool = False,
     consents: Collection[str] = (),
-    client: HubClient | None = None,
 ) -> Path:
     """The folder of a model, fetched now where it is not there yet or damaged.
 
@@ -101,7 +100,6 @@ def ensure(
         progress: told what happens.
         offline: fail instead of using the network.
         consents: variables with which the person has accepted a licence (``COQUI_TOS_AGREED``).
-        client: speaks to the hub; replaced in tests.
 
     Raises:
         NotReady: it cannot be had: licence not accepted, gated, no such repository, hub not
@@ -126,8 +124,7 @@ def ensure(
             # Another container may have fetched it while this one waited.
             if repository.lacking() is not None:
                 progress(repo_id, "asking the hub", 0, 0)
-                fetched = fetch(model, repository.folder, progress, client or Downloader())
-                repository.adopt(fetched)
+                repository.adopt(*fetch(model, repository.folder, progress))
     except OSError as error:
         raise NotReady(
             f"model '{repo_id}' cannot be written to {cache}: {error.strerror or error}",
@@ -235,25 +232,30 @@ class _Repository:
         """Bytes of the files that were verified."""
         return sum(int(known["size"]) for known in self._read().get("files", {}).values())
 
-    def adopt(self, fetched: Fetched) -> None:
+    def adopt(self, commit: str, fetched: list[HubFile]) -> None:
         """Make verified blobs a snapshot, all at once as far as readers can tell: the reference is
         written last."""
-        snapshot = self.folder / "snapshots" / fetched.commit
+        snapshot = self.folder / "snapshots" / commit
         files = {}
-        for name, (blob, digest) in fetched.files.items():
-            link = snapshot / name
+        for file in fetched:
+            blob = self.folder / "blobs" / file.digest
+            link = snapshot / file.name
             link.parent.mkdir(parents=True, exist_ok=True)
             scratch = link.with_name(f".{link.name}.{os.getpid()}.tmp")
             scratch.unlink(missing_ok=True)
             scratch.symlink_to(os.path.relpath(blob, link.parent))
             scratch.replace(link)
             stat = blob.stat()
-            files[name] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "digest": digest}
-        self._write({"commit": fetched.commit, "files": files})
+            files[file.name] = {
+                "size": stat.st_size,
+                "mtime_ns": stat.st_mtime_ns,
+                "digest": file.digest,
+            }
+        self._write({"commit": commit, "files": files})
         reference = self.folder / "refs" / _REVISION
         reference.parent.mkdir(parents=True, exist_ok=True)
         scratch = reference.with_name(f".{_REVISION}.{os.getpid()}.tmp")
-        scratch.write_text(fetched.commit, "ascii")
+        scratch.write_text(commit, "ascii")
         scratch.replace(reference)
 
     def _read(self) -> dict[str, Any]:

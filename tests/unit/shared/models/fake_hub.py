@@ -1,4 +1,4 @@
-"""A model hub of two routes: what its client asks for a model's files, and their bytes."""
+"""A model hub of three routes: what its client asks for a model's files, a listing, their bytes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class FakeHub:
     Attributes:
         asked: (method, path, Range header, Authorization header) of every request.
         cut_after: bytes after which a file's connection breaks; None: never.
+        cuts: how many connections break so.
+        spared: how many answer in full before the first that breaks.
         gated: every file is refused as gated ones are.
         status: answer everything with this status; None: properly.
         lie: announce other digests than the files have.
@@ -32,6 +34,8 @@ class FakeHub:
         self.small = small
         self.asked: list[tuple[str, str, str | None, str | None]] = []
         self.cut_after: int | None = None
+        self.cuts = 1000
+        self.spared = 0
         self.gated = False
         self.status: int | None = None
         self.lie = False
@@ -76,8 +80,11 @@ class FakeHub:
         if self.status is not None:
             self._send(request, self.status, b"{}")
         elif path.startswith("/api/models/"):
-            repo = path.removeprefix("/api/models/").partition("/revision/")[0]
-            if repo in self.files:
+            repo, _, listing = path.removeprefix("/api/models/").partition("/tree/")
+            repo = repo.partition("/revision/")[0]
+            if listing:
+                self._send(request, 200, json.dumps(self._tree(repo)).encode())
+            elif repo in self.files:
                 self._send(request, 200, json.dumps(self._info(repo)).encode())
             else:
                 self._send(request, 401, b"{}", {"X-Error-Code": "RepoNotFound"})
@@ -102,17 +109,27 @@ class FakeHub:
             siblings.append(entry)
         return {"id": repo, "sha": COMMIT, "siblings": siblings, "tags": [], "downloads": 0}
 
+    def _tree(self, repo: str) -> list[dict[str, Any]]:
+        return [
+            {"type": "file", "path": name, "size": len(data), "oid": git_digest(data)}
+            for name, data in self.files[repo].items()
+        ]
+
     def _bytes(self, request: BaseHTTPRequestHandler, path: str, span: str | None) -> None:
         organisation, name, rest = path.removeprefix("/cdn/").split("/", 2)
         data = self.files[f"{organisation}/{name}"][rest]
-        start = int(span.removeprefix("bytes=").partition("-")[0]) if span else 0
-        body = data[start:]
+        first, _, last = (span or "bytes=0-").removeprefix("bytes=").partition("-")
+        start = int(first)
+        body = data[start : int(last) + 1] if last else data[start:]
         request.send_response(206 if span else 200)
         if span:
-            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            request.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(data)}")
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        if self.cut_after is not None and len(body) > self.cut_after:
+        self.spared -= 1
+        breaks = self.spared < 0 < self.cuts
+        if breaks and self.cut_after is not None and len(body) > self.cut_after:
+            self.cuts -= 1
             request.wfile.write(body[: self.cut_after])
             request.wfile.flush()
             if self.hold is not None:
