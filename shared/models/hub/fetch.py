@@ -178,21 +178,22 @@ def _understood(repo_id: str) -> Iterator[None]:
 
 
 def _explained(repo_id: str, error: Exception) -> NotReady:
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if "GatedRepoError" in kinds:
+    from huggingface_hub import errors  # noqa: PLC0415 - an optional package
+
+    if isinstance(error, errors.GatedRepoError):
         return NotReady(
             f"model '{repo_id}' is gated: accept its terms on its page, then set HF_TOKEN "
             "to a token of that account",
             code="model_gated",
         )
-    if "RepositoryNotFoundError" in kinds:
+    if isinstance(error, errors.RepositoryNotFoundError):
         return NotReady(
             f"model '{repo_id}' does not exist, or is private and HF_TOKEN is not that of a member",
             code="model_not_found",
         )
-    if "HfHubHTTPError" in kinds:
-        status = getattr(getattr(error, "response", None), "status_code", "an error")
-        if isinstance(status, int) and status < 500 and status not in _COME_AGAIN:
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code
+        if status < 500 and status not in _COME_AGAIN:
             return NotReady(
                 f"model '{repo_id}': the hub refuses it with {status}; is HF_TOKEN right?",
                 code="hub_refused",

@@ -1,4 +1,4 @@
-"""A model hub of three routes: what its client asks for a model's files, a listing, their bytes."""
+"""A model hub of three routes: the description of a model, a listing of its files, their bytes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ class FakeHub:
         body = data[start : int(last) + 1] if last else data[start:]
         request.send_response(206 if span else 200)
         if span:
-            request.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(data)}")
+            request.send_header(
+                "Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(data)}"
+            )
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         self.spared -= 1

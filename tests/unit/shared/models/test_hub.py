@@ -58,7 +58,6 @@ def start_of(span: str | None) -> int:
 @pytest.fixture
 def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A hub of its own; the client is told of it as its own variables would."""
-    import huggingface_hub.file_download as client
     from huggingface_hub import HfFileSystem, constants
     from huggingface_hub.utils import _http
 
@@ -66,13 +65,11 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(client, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     monkeypatch.setattr(hub_fetch, "BLOCK", BLOCK)
     # It pauses for seconds before each attempt to go on.
     hasty = types.SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
     monkeypatch.setattr(_http, "time", hasty)
     yield server
-    # Older versions do not tell instances for two hubs apart.
     HfFileSystem.clear_instance_cache()
     server.close()
 
