@@ -18,7 +18,8 @@ from shared.cache.embeddings import EmbeddingCache
 from shared.cache.memory import MemoryCache
 from shared.core.errors import MeshError, ModelDamaged, NotReady
 from shared.engines.registry import EngineSpec
-from shared.models.packages.manifest import read_manifest
+from shared.models.packages.manifest import manifest_of
+from shared.models.records import read_record
 from tts_service.engines.base import (
     EngineVoice,
     Gender,
@@ -239,7 +240,7 @@ class KokoroEngine(WaveformEngine):
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = read_manifest(folder).get("files", {})
+    files = read_record(manifest_of(folder)).get("files", {})
     return {name: str(facts.get("sha256")) for name, facts in files.items()}
 
 

@@ -8,7 +8,6 @@ was killed (docs/decisions/0013-models-of-a-hub.md).
 from __future__ import annotations
 
 import errno
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +18,12 @@ from pathlib import Path
 from shared.core.errors import MeshError, ModelDamaged, NotReady
 from shared.models.catalogue import Progress
 from shared.models.hub.catalogue import HubModel
+from shared.models.records import digest_of
 
 BLOCK = 8 << 20
 """Bytes of one request, kept in memory until they are written; the client repeats a broken one."""
 _ASK_S = 20.0
 _SPARE = 50 << 20
-_SHA1_DIGITS = 40
 _COME_AGAIN = (408, 425, 429)
 """Statuses of a client's error that are over some time."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
@@ -83,16 +82,6 @@ def fetch(model: HubModel, folder: Path, progress: Progress) -> tuple[str, list[
             partial.replace(blob)
         done += file.size
     return commit, wanted
-
-
-def digest_of(path: Path, like: str) -> str:
-    """Digest of a file, of the kind of ``like``: SHA-256, or git's SHA-1 of a blob."""
-    if len(like) != _SHA1_DIGITS:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    # The hub names small files by git's own digest; it guards against accidents here.
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _is_sound(path: Path, file: HubFile) -> bool:

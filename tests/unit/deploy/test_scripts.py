@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from shared.models import CATALOGUE
-from shared.models.packages import assemble, manifest
+from shared.models import CATALOGUE, records
+from shared.models.packages import assemble
 from tests.conftest import REPOSITORY
 from tests.unit.shared.models.test_packages import FakeRegistry, spec
 
@@ -60,7 +60,7 @@ def test_bundled_models_keep_times_that_an_image_keeps(monkeypatch, tmp_path):
     recorded = json.loads((folder / "manifest.json").read_text())["files"]
     assert recorded["model.bin"]["mtime_ns"] == 5_000_000_000
     hashed = []
-    monkeypatch.setattr(manifest, "sha256_of", hashed.append)
+    monkeypatch.setattr(records, "sha256_of", hashed.append)
     assert assemble.locate("tiny", tmp_path) == folder
     assert hashed == []
 

