@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import AliasChoices, Field
 
-from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import NoDecode
-
-from shared.core.settings import ServiceSettings, split_names
-
-Names = Annotated[tuple[str, ...], NoDecode]
+from shared.core.settings import Names, Port, ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):
     """Settings that the gateway reads from its environment."""
 
-    port: int = Field(
+    port: Port = Field(
         default=8000,
-        ge=1,
-        le=65535,
         validation_alias=AliasChoices("PORT", "API_PORT"),
         description="Port of the gateway.",
     )
@@ -51,10 +44,3 @@ class GatewaySettings(ServiceSettings):
         ge=0,
         description="Requests per minute and token (or address, without tokens); 0: no limit.",
     )
-
-    @field_validator(
-        "tts_url", "stt_url", "agent_url", "allowed_hosts", "cors_origins", mode="before"
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return split_names(value)

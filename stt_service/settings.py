@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
-from shared.core.settings import ServiceSettings, split_names
+from shared.core.settings import Names, Port, ServiceSettings
 
 
 class SttSettings(ServiceSettings):
     """Settings of the speech recognition service from the environment."""
 
-    stt_port: int = Field(default=5001, ge=1, le=65535, description="Port of the service.")
-    stt_engines: Annotated[tuple[str, ...], NoDecode] = Field(
+    stt_port: Port = Field(default=5001, description="Port of the service.")
+    stt_engines: Names = Field(
         default=("whisper",),
         description="Recognition engines in order of preference, separated by commas. The first "
         "that supports the language is used, and the next one when it fails.",
@@ -56,7 +55,7 @@ class SttSettings(ServiceSettings):
         "writes lower case without punctuation; nvidia/parakeet-tdt-0.6b-v3 punctuates and "
         "supports 25 languages.",
     )
-    parakeet_languages: Annotated[tuple[str, ...], NoDecode] = Field(
+    parakeet_languages: Names = Field(
         default=(),
         description="Languages of PARAKEET_MODEL, separated by commas; derived from its name where "
         "not given. A model whose name indicates none is used for any language.",
@@ -73,11 +72,6 @@ class SttSettings(ServiceSettings):
         ge=0,
         description="Recordings up to this size stay in memory; larger ones go to disk.",
     )
-
-    @field_validator("stt_engines", "parakeet_languages", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return split_names(value)
 
     def compute_type(self, device: str) -> str:
         """Return CTranslate2's compute type for ``cpu`` or ``cuda``."""

@@ -5,23 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from shared.core.settings import ServiceSettings, split_names
+from shared.core.settings import Names, Port, ServiceSettings, split_names
 from tts_service.engines.fish.settings import FishSettings
 
 
 class TtsSettings(FishSettings, ServiceSettings):
     """Settings of the speech synthesis service from the environment."""
 
-    tts_port: int = Field(
-        default=5000,
-        ge=1,
-        le=65535,
-        description="Port of the speech synthesis service.",
-    )
-    tts_engines: Annotated[tuple[str, ...], NoDecode] = Field(
+    tts_port: Port = Field(default=5000, description="Port of the speech synthesis service.")
+    tts_engines: Names = Field(
         default=("hibari", "kokoro"),
         min_length=1,
         description="Speech engines in order of preference, separated by commas.",
@@ -53,7 +48,7 @@ class TtsSettings(FishSettings, ServiceSettings):
         default=False,
         description="1: you accept the Coqui Public Model License (non-commercial) of XTTS.",
     )
-    voices_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+    voices_dirs: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_names)] = Field(
         default=(Path("voices"), Path("audios")),
         validation_alias=AliasChoices("VOICES_DIR"),
         description="Folders of reference recordings, searched in order, separated by commas.",
@@ -94,13 +89,3 @@ class TtsSettings(FishSettings, ServiceSettings):
         ge=1 << 20,
         description="Largest size of that cache in memory or on disk, bytes.",
     )
-
-    @field_validator("tts_engines", mode="before")
-    @classmethod
-    def _split_engines(cls, value: object) -> object:
-        return split_names(value)
-
-    @field_validator("voices_dirs", mode="before")
-    @classmethod
-    def _split_folders(cls, value: object) -> object:
-        return split_names(value)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 
-from shared.core.settings import ServiceSettings, is_loopback, split_names
-
-Names = Annotated[tuple[str, ...], NoDecode]
+from shared.core.settings import Names, Port, ServiceSettings, is_loopback
 
 
 class AgentSettings(ServiceSettings):
     """Settings of the voice agent from the environment."""
 
-    agent_port: int = Field(default=5002, ge=1, le=65535, description="Port of the voice agent.")
+    agent_port: Port = Field(default=5002, description="Port of the voice agent.")
     tts_url: Names = Field(
         default=("http://127.0.0.1:5000",), description="Base URLs of speech synthesis."
     )
@@ -83,11 +80,6 @@ class AgentSettings(ServiceSettings):
     memory_turns: int = Field(
         default=12, ge=1, le=200, description="Past turns of a conversation that are remembered."
     )
-
-    @field_validator("tts_url", "stt_url", "llm_engines", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return split_names(value)
 
     @model_validator(mode="after")
     def _ollama_is_not_this_container(self) -> Self:

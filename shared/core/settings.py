@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -33,6 +33,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def split_names(value: object) -> object:
+    """Split a comma-separated string: ``"a, b"`` → ``("a", "b")``; pass on other values."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_names)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class CommonSettings(BaseSettings):
@@ -62,7 +73,7 @@ class CommonSettings(BaseSettings):
         validation_alias=AliasChoices("BIND_HOST", "API_HOST"),
         description="Address to listen on. Anything but loopback needs API_TOKENS.",
     )
-    api_tokens: Annotated[frozenset[str], NoDecode] = Field(
+    api_tokens: Annotated[frozenset[str], NoDecode, BeforeValidator(split_names)] = Field(
         default=frozenset(),
         validation_alias=AliasChoices("API_TOKENS", "API_TOKEN"),
         description="Bearer tokens that are accepted, separated by commas. None: loopback only.",
@@ -141,13 +152,6 @@ class CommonSettings(BaseSettings):
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
 
-    @field_validator("api_tokens", mode="before")
-    @classmethod
-    def _split_tokens(cls, value: object) -> object:
-        if isinstance(value, str):
-            return frozenset(token.strip() for token in value.split(",") if token.strip())
-        return value
-
     @property
     def home(self) -> Path:
         """Folder shared by all meshes of this machine, absolute."""
@@ -157,11 +161,6 @@ class CommonSettings(BaseSettings):
     def state(self) -> Path:
         """Folder for the state of this mesh alone, absolute."""
         return self.voicemesh_state or self.voicemesh_home
-
-    @property
-    def models_dir(self) -> Path:
-        """Folder of prepared models."""
-        return self.home / "models"
 
     @property
     def effective_log_level(self) -> str:
@@ -184,10 +183,3 @@ class ServiceSettings(CommonSettings):
             f"BIND_HOST={reached_at} needs API_TOKENS (or ALLOW_OPEN_ACCESS=true, "
             "which lets anybody who reaches the port in)"
         )
-
-
-def split_names(value: object) -> object:
-    """Split a comma-separated string: ``"a, b"`` → ``("a", "b")``; pass on other values."""
-    if isinstance(value, str):
-        return tuple(name.strip() for name in value.split(",") if name.strip())
-    return value

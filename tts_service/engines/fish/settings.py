@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
 
-from shared.core.settings import CommonSettings, split_names
+from shared.core.settings import CommonSettings, Names
 
 _VOICE = re.compile(
     r"[A-Za-z0-9_.\-]{1,64}=[A-Za-z0-9_.\- ]{1,255}(@[A-Za-z]{2,3}(-[A-Za-z]{2,4})?)?"
@@ -34,9 +33,7 @@ class FishSettings(CommonSettings):
         pattern=r"^[a-z0-9.\-]{1,32}$",
         description="Model of the Fish Audio API: s2-pro, s1, …",
     )
-    fish_voices: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description=f"Voices of the Fish Audio API, {_VOICES}"
-    )
+    fish_voices: Names = Field(default=(), description=f"Voices of the Fish Audio API, {_VOICES}")
     fish_sample_rate: Literal[8000, 16000, 24000, 32000, 44100] = Field(
         default=24000, description="Sample rate requested from the Fish Audio API, Hz."
     )
@@ -55,7 +52,7 @@ class FishSettings(CommonSettings):
         pattern=r"^[A-Za-z0-9._\-]{1,64}$",
         description="Model loaded by that server; determines how emotions are written.",
     )
-    fish_local_voices: Annotated[tuple[str, ...], NoDecode] = Field(
+    fish_local_voices: Names = Field(
         default=(), description=f"Voices of the server's references folder, {_VOICES}"
     )
     fish_early_sound: bool = Field(
@@ -80,11 +77,6 @@ class FishSettings(CommonSettings):
         gt=0,
         description="How long Fish is skipped after three failures in a row, seconds.",
     )
-
-    @field_validator("fish_voices", "fish_local_voices", mode="before")
-    @classmethod
-    def _split_voices(cls, value: object) -> object:
-        return split_names(value)
 
     @field_validator("fish_voices", "fish_local_voices")
     @classmethod

@@ -26,7 +26,6 @@ def test_environment_names(monkeypatch, tmp_path):
     monkeypatch.setenv("LOG_LEVEL", "warning")
     settings = CommonSettings()
     assert settings.home == tmp_path
-    assert settings.models_dir == tmp_path / "models"
     assert settings.api_tokens == {"a", "b"}
     assert settings.effective_log_level == "DEBUG"
 
