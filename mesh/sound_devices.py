@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from shared.audio.pcm import AudioFormat
+from shared.audio.pcm import AudioFormat, whole_samples
 from shared.audio.wav import HEADER_BYTES, wav_header
 
 RECORD_RATE = 16_000
@@ -73,7 +73,7 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
     if (device := _sounddevice()) is not None:
         try:
             with device.RawOutputStream(samplerate=rate, channels=1, dtype="int16") as out:
-                for chunk in _whole_samples(chunks):
+                for chunk in whole_samples(chunks):
                     out.write(chunk)
         except device.PortAudioError as error:
             raise SoundError(f"the loudspeaker failed: {error}") from None
@@ -82,7 +82,7 @@ def play_pcm(chunks: Iterable[bytes], rate: int) -> None:
     player = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert player.stdin is not None  # noqa: S101
     try:
-        for chunk in _whole_samples(chunks):
+        for chunk in whole_samples(chunks):
             player.stdin.write(chunk)
     except BrokenPipeError:
         pass  # aplay ended early; its error message is read below
@@ -148,17 +148,6 @@ def _record_alsa(wait_for_end: Callable[[], None]) -> bytes:
         if failed:
             raise SoundError(f"arecord failed: {_last_line(words)}")
         return Path(kept.name).read_bytes()
-
-
-def _whole_samples(chunks: Iterable[bytes]) -> Iterable[bytes]:
-    """Yield the same bytes in chunks that are not split within a 2-byte sample."""
-    rest = b""
-    for chunk in chunks:
-        data = rest + chunk
-        cut = len(data) & ~1
-        rest = data[cut:]
-        if cut:
-            yield data[:cut]
 
 
 def _last_line(words: bytes) -> str:

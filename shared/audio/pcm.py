@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -22,10 +22,16 @@ class AudioFormat:
     sample_rate: int
     channels: int = 1
 
-    @property
-    def bytes_per_second(self) -> int:
-        """Size of one second of s16le audio, bytes."""
-        return self.sample_rate * self.channels * 2
+
+def whole_samples(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in chunks that are not split within a 2-byte sample."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
+        cut = len(data) & ~1
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
 
 
 @dataclass(slots=True)

@@ -31,12 +31,6 @@ class CircuitBreaker:
         self._trial_since: float | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether the breaker is open now; its pause has not yet expired."""
-        with self._lock:
-            return self._open_until is not None and self._clock() < self._open_until
-
-    @property
     def is_tripped(self) -> bool:
         """Whether the breaker has opened and no call has closed it since."""
         with self._lock:

@@ -6,13 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import requests
 import urllib3
 
-from shared.audio.pcm import AudioFormat, Pcm16, PcmStream
+from shared.audio.pcm import AudioFormat, Pcm16, PcmStream, whole_samples
 from shared.core.errors import UpstreamUnavailable
 from shared.http.client.error_parsing import fault_from_response
 from shared.http.client.pool import UpstreamPool
@@ -86,14 +87,10 @@ class TtsClient:
 
 
 def _samples(response: requests.Response) -> Iterator[Pcm16]:
-    odd = b""
+    pieces = iter(partial(response.raw.read1, _READ, decode_content=False), b"")
     try:
-        while piece := response.raw.read1(_READ, decode_content=False):
-            whole = odd + piece
-            even = len(whole) // 2 * 2
-            odd = whole[even:]
-            if even:
-                yield np.frombuffer(whole[:even], "<i2")
+        for samples in whole_samples(pieces):
+            yield np.frombuffer(samples, "<i2")
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise UpstreamUnavailable("tts broke off in the middle of a sentence") from error
     finally:

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_flask_exporter import PrometheusMetrics
 
-from shared.core.log import configure_logging, request_id
+from shared.core.log import configure_logging
 from shared.core.settings import CommonSettings
 from shared.http.server import error_responses
 from shared.http.server.auth import require_token
@@ -139,8 +139,3 @@ def version() -> str:
         return importlib.metadata.version("voicemesh")
     except importlib.metadata.PackageNotFoundError:
         return "0+source"
-
-
-def current_request_id() -> str:
-    """Return the id of the current request, for the headers of calls to other services."""
-    return request_id.get()

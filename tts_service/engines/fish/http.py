@@ -6,7 +6,6 @@ upstream may quote its input.
 
 from __future__ import annotations
 
-import email.utils
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -237,13 +236,10 @@ def is_header_safe(key: str) -> bool:
 def _retry_after(value: str) -> float | None:
     """Return the seconds in a ``Retry-After`` header (number or date), limited to 300."""
     try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError):
-            return None
-    return min(_LONGEST_RETRY_AFTER_S, seconds) if seconds > 0 else None
+        seconds = urllib3.Retry().parse_retry_after(value)
+    except urllib3.exceptions.InvalidHeader:
+        return None
+    return min(_LONGEST_RETRY_AFTER_S, seconds) or None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

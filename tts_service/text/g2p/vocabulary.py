@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 
 SYMBOLS = frozenset(
     ';:,.!?—…"()“” \u0303ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴø'
@@ -60,9 +59,6 @@ _NEAREST = {
 
 _BEFORE_MARK = re.compile(r" ([,.;:!?…)”])")  # French typography has a space there
 
-_DROPPED = frozenset("\u0361\u035c\u0329\u032a\u032f\u0325\u0306-_ˑ¿¡'‘’‿|‖")
-"""Marks without a symbol that can be dropped without changing the sound."""
-
 
 def fit(ipa: str) -> str:
     """Convert IPA (any Unicode form) to Kokoro's alphabet; missing symbols are replaced or dropped.
@@ -76,13 +72,6 @@ def fit(ipa: str) -> str:
     """
     known = "".join(symbol for symbol in _nearest(ipa) if symbol in SYMBOLS)
     return _BEFORE_MARK.sub(r"\1", " ".join(known.split()))
-
-
-def unknown_characters(ipa: str) -> Counter[str]:
-    """Count the characters that :func:`fit` drops although they are not listed as droppable."""
-    return Counter(
-        symbol for symbol in _nearest(ipa) if symbol not in SYMBOLS and symbol not in _DROPPED
-    )
 
 
 def _nearest(ipa: str) -> str:

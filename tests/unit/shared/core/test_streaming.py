@@ -2,7 +2,6 @@
 
 import pytest
 
-from shared.audio.pcm import AudioFormat
 from shared.core.streaming import ClosingIterator, prime
 
 
@@ -60,7 +59,3 @@ def test_cleanup_runs_when_closed_unstarted():
     ClosingIterator(source, lambda: ran.append(1)).close()
     assert ran == [1]
     assert source.closed == 1
-
-
-def test_pcm_format_bytes_per_second():
-    assert AudioFormat(24_000).bytes_per_second == 48_000

@@ -9,9 +9,10 @@ from flask import Response, abort
 from pydantic import BaseModel, Field
 
 from shared.core import errors
+from shared.core.log import request_id
 from shared.core.metrics import STREAMS
 from shared.core.settings import CommonSettings
-from shared.http.server.app import build_app, current_request_id
+from shared.http.server.app import build_app
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import parse_body
 
@@ -47,7 +48,7 @@ def make(ready=True, **settings):
     )
     def order():
         body, files = parse_body(Order)
-        return {**body.model_dump(), "files": sorted(files), "id": current_request_id()}
+        return {**body.model_dump(), "files": sorted(files), "id": request_id.get()}
 
     @app.get("/raise/<name>")
     def fail(name):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.core.errors import EngineFailure, InvalidRequest, NotReady
 from tts_service.text.g2p import available_languages, espeak, phonemize
-from tts_service.text.g2p.vocabulary import SYMBOLS, fit, unknown_characters
+from tts_service.text.g2p.vocabulary import SYMBOLS, fit
 from tts_service.text.normalize import normalize
 
 SENTENCES = Path(__file__).parents[3] / "bench" / "sentences"
@@ -34,11 +34,6 @@ def test_fit_maps_decomposes_and_drops() -> None:
     assert fit("t\u0361ʃãŋɡo a\u0361ɪ gato") == "ʧa\u0303ŋɡo I ɡato"
     assert fit("ça «va»  ?") == "ça “va”?"
     assert fit("ß日") == ""
-
-
-def test_what_is_lost_without_a_decision_is_counted() -> None:
-    assert unknown_characters("a\u0361‿b") == {}
-    assert unknown_characters("ßaß") == {"ß": 2}
 
 
 @pytest.mark.parametrize("language", OWN)

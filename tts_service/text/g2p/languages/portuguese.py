@@ -127,7 +127,7 @@ def _vowel(word: str, position: int, stress: int | None, nuclei: set[int]) -> tu
         return ("w" if base == "u" else "j"), 1
     glide = rest[:1] if rest[:1] in ("i", "u") and position + 1 not in nuclei else ""
     if glide:
-        return mark + _diphthong(letter, base, glide, bool(mark)), 2
+        return mark + _diphthong(letter, base, glide), 2
     return mark + _single(word, position, bool(mark), base), 1
 
 
@@ -152,7 +152,7 @@ def _labial(word: str, position: int) -> bool:
     return word[position + 1] == "m" and word[position + 2 : position + 3] in ("p", "b")
 
 
-def _diphthong(letter: str, base: str, glide: str, stressed_here: bool) -> str:
+def _diphthong(letter: str, base: str, glide: str) -> str:
     if base == "e" and letter == "é":
         return "ɛɪ" if glide == "i" else "ɛʊ"
     table = {
