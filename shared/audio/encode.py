@@ -11,6 +11,7 @@ import io
 import itertools
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, Literal
 
 import av

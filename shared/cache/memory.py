@@ -35,11 +35,6 @@ class MemoryCache(Cache):
         self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._held = 0
 
-    @property
-    def held_bytes(self) -> int:
-        """What the entries take now."""
-        return self._held
-
     def get(self, key: str) -> bytes | None:
         """See :class:`Cache`."""
         with self._lock:

@@ -13,6 +13,7 @@ import logging
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class WhisperEngine(SttEngine):
             self._batched = BatchedPath(self._model, BEAM, size, self.device)
         self._detect = SpeechDetector()
         self._fast = FastPath(self._model, BEAM)
-        self.spec = self._with_languages()
+        self.spec = replace(self.spec, languages=frozenset(self._model.supported_languages))
 
     def warm_up(self) -> None:
         """Decode one second of faint noise on all paths.
@@ -157,11 +158,6 @@ class WhisperEngine(SttEngine):
         if path.is_dir():
             return str(path)
         return str(locate(whisper_repository(name), self._settings.home))
-
-    def _with_languages(self) -> EngineSpec:
-        from dataclasses import replace
-
-        return replace(self.spec, languages=frozenset(self._model.supported_languages))
 
     def _require_fast(self) -> FastPath:
         if self._fast is None:

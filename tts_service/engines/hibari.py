@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,17 +66,8 @@ class HibariEngine(WaveformEngine):
     @property
     def spec(self) -> EngineSpec:
         """Declared capabilities; after loading, only the languages of the installed voices."""
-        if not self._voices:
-            return _SPEC
-        return EngineSpec(
-            name=_SPEC.name,
-            model=_SPEC.model,
-            licence=_SPEC.licence,
-            commercial_use=_SPEC.commercial_use,
-            languages=frozenset(voice.language for voice in self._voices),
-            parameters=_SPEC.parameters,
-            max_concurrency=_SPEC.max_concurrency,
-        )
+        tags = frozenset(voice.language for voice in self._voices)
+        return replace(_SPEC, languages=tags) if tags else _SPEC
 
     def load(self) -> None:
         """Load every voice whose model file is on this machine.

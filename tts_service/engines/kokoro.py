@@ -70,8 +70,6 @@ class KokoroEngine(WaveformEngine):
     Args:
         home: folder of prepared models and caches.
         threads: processor threads of one inference.
-        runs_at_once: concurrent inferences. The session is thread-safe, but more runs than the
-            processors allow would only slow each other down.
         voice_cache: cache of matched voices; without one they are not kept.
     """
 
@@ -79,12 +77,12 @@ class KokoroEngine(WaveformEngine):
         self,
         home: Path,
         threads: int,
-        runs_at_once: int = 1,
         voice_cache: EmbeddingCache | None = None,
     ) -> None:
         self._home = home
         self._threads = threads
-        self._places = threading.BoundedSemaphore(runs_at_once)
+        # The session is thread-safe; more runs at once would only slow each other down.
+        self._turn = threading.Lock()
         self._session: CompactSession | None = None
         self._vocabulary: dict[str, int] = {}
         self._styles: dict[str, NDArray[np.float32]] = {}
@@ -234,7 +232,7 @@ class KokoroEngine(WaveformEngine):
         session = self._session
         if session is None:
             raise NotReady("kokoro is not loaded")
-        with self._places:
+        with self._turn:
             audio = session.run(None, inputs)[0]
         return np.asarray(audio, np.float32).reshape(-1)
 

@@ -11,27 +11,10 @@ from tts_service.engines.base import Reference
 
 log = logging.getLogger(__name__)
 
-EXTENSIONS = frozenset(
-    [
-        ".wav",
-        ".mp3",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".m4a",
-        ".aac",
-        ".mp4",
-        ".webm",
-        ".mkv",
-        ".aiff",
-        ".aif",
-        ".wma",
-        ".mov",
-        ".amr",
-        ".au",
-    ]
-)
+EXTENSIONS = frozenset({
+    ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mkv",
+    ".aiff", ".aif", ".wma", ".mov", ".amr", ".au",
+})  # fmt: skip
 """File name extensions that are listed, and tried for a name without one; FFmpeg reads them all."""
 
 _MAX_TRANSCRIPT_CHARS = 2000

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,12 +29,11 @@ log = logging.getLogger(__name__)
 _REVISION = "main"
 
 
-def cache_folder(home: Path, environment: Mapping[str, str] | None = None) -> Path:
+def cache_folder(home: Path) -> Path:
     """Where models of the hub lie: the client's own variables decide, else the mesh's home."""
-    known = os.environ if environment is None else environment
-    if folder := known.get("HF_HUB_CACHE"):
+    if folder := os.environ.get("HF_HUB_CACHE"):
         return Path(folder).expanduser()
-    if folder := known.get("HF_HOME"):
+    if folder := os.environ.get("HF_HOME"):
         return Path(folder).expanduser() / "hub"
     return home / "models" / "hub" / "hub"
 

@@ -104,11 +104,13 @@ class TestLocate:
         assert hub.locate(TINY, "a/b.json", tmp_path).read_bytes() == b"{}"
         assert hub.ensure(TINY, tmp_path) == path.parent == locate(TINY, tmp_path)
 
-    def test_where_the_cache_is(self, tmp_path: Path) -> None:
+    def test_where_the_cache_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         home = tmp_path / "home"
-        assert hub.cache_folder(home, {}) == home / "models" / "hub" / "hub"
-        assert hub.cache_folder(home, {"HF_HOME": "/a"}) == Path("/a/hub")
-        assert hub.cache_folder(home, {"HF_HOME": "/a", "HF_HUB_CACHE": "/b"}) == Path("/b")
+        assert hub.cache_folder(home) == home / "models" / "hub" / "hub"
+        monkeypatch.setenv("HF_HOME", "/a")
+        assert hub.cache_folder(home) == Path("/a/hub")
+        monkeypatch.setenv("HF_HUB_CACHE", "/b")
+        assert hub.cache_folder(home) == Path("/b")
 
     def test_what_is_missing_names_the_command(self, tmp_path: Path) -> None:
         with pytest.raises(NotReady, match="run: mesh download nvidia/tiny"):

@@ -95,7 +95,6 @@ _ASPIRATED = re.compile(
     r"|hu(?:it|rl|tt|p)"
     r"|oui$|onz|ouat|yaourt|yach|yog|ulul|week|western)"
 )
-_SILENT_Z = re.compile(r"(?<=[aɑɐeɛəiouyøœɔʁltnmkpfdɡjʃsṽː])z$")
 _SILENT_T = re.compile(
     r"(?:ait|aient|ont|ant|ent|oit|oient|ient|ût|ît|ât|eut|aut|ard|and|end|ond|ord|ourt)$"
 )
