@@ -8,7 +8,6 @@ codec.
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -111,7 +110,7 @@ def encode_stream(
             for chunk in chunks:
                 yield _bytes(chunk)
         else:
-            whole = chunks if first is None else itertools.chain((first,), chunks)
+            whole = chunks if first is None else chain((first,), chunks)
             yield from _encoded(whole, fmt, container, _Sink())
     finally:
         close_quietly(chunks)

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.core.streaming import close_quietly
+
 Pcm16: TypeAlias = NDArray[np.int16]
 """Mono samples, shape ``(n,)``."""
 Float32: TypeAlias = NDArray[np.float32]
@@ -58,6 +60,4 @@ class PcmStream:
 
     def close(self) -> None:
         """Stop the producer. Safe to call twice."""
-        close = getattr(self.chunks, "close", None)
-        if close is not None:
-            close()
+        close_quietly(self.chunks)

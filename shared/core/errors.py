@@ -152,7 +152,6 @@ class Overloaded(MeshError):
 
     status = 503
     ws_close = 1013
-    type = "server_error"
     default_code = "overloaded"
     default_retry_after = 1.0
 
@@ -162,7 +161,6 @@ class NotReady(MeshError):
 
     status = 503
     ws_close = 1013
-    type = "server_error"
     default_code = "not_ready"
     default_retry_after = 2.0
 
@@ -171,8 +169,6 @@ class UpstreamUnavailable(MeshError):
     """No replica of a required service responds (502)."""
 
     status = 502
-    ws_close = 1011
-    type = "server_error"
     default_code = "upstream_unavailable"
 
 
@@ -180,8 +176,6 @@ class UpstreamTimeout(MeshError):
     """A required service did not respond in time (504)."""
 
     status = 504
-    ws_close = 1011
-    type = "server_error"
     default_code = "upstream_timeout"
 
 
@@ -200,9 +194,6 @@ class ClientGone(MeshError):
 class EngineFailure(MeshError):
     """The engine failed on a valid request (500)."""
 
-    status = 500
-    ws_close = 1011
-    type = "server_error"
     default_code = "engine_failure"
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from shared.audio.pcm import Float32
 from shared.core.errors import InvalidRequest
+from shared.core.streaming import close_quietly
 from shared.engines.registry import EngineSpec
 from shared.wire.transcription import Segment
 
@@ -54,10 +55,8 @@ class Recognition:
         return self.segments
 
     def close(self) -> None:
-        """Stop after the current segment; safe to call twice."""
-        close = getattr(self.segments, "close", None)
-        if close is not None:
-            close()
+        """Stop after the current segment. Safe to call twice."""
+        close_quietly(self.segments)
 
 
 class Session(ABC):

@@ -122,7 +122,7 @@ def _vowel(word: str, position: int, stress: int | None, nuclei: set[int]) -> tu
     base = letter.translate(_ACCENTS)
     nasal = re.match(r"[mn](?![aeiouáàâãéêíóôõúüh])", rest)
     if nasal and position in nuclei:
-        return mark + _nasal(base, word, position, stress), 2
+        return mark + _nasal(base, word, position), 2
     if position not in nuclei:
         return ("w" if base == "u" else "j"), 1
     glide = rest[:1] if rest[:1] in ("i", "u") and position + 1 not in nuclei else ""
@@ -138,7 +138,7 @@ def _tilde(letter: str, rest: str, mark: str) -> tuple[str, int]:
     return mark + ("õj" if rest[:1] == "e" else "õ"), 2 if rest[:1] == "e" else 1
 
 
-def _nasal(base: str, word: str, position: int, stress: int | None) -> str:
+def _nasal(base: str, word: str, position: int) -> str:
     end = position + 2 >= len(word)
     if base == "a":
         return (
