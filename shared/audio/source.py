@@ -185,7 +185,7 @@ class AudioSource:
             UnsupportedMedia: more than half of the packets cannot be decoded.
         """
         packets = failed = 0
-        last_failed = corrupt = broke_off = False
+        stray = corrupt = broke_off = False
         for packet in self._packets():
             if packet is None:
                 broke_off = True
@@ -194,11 +194,12 @@ class AudioSource:
             corrupt = corrupt or packet.is_corrupt
             try:
                 frames = packet.decode()
-                last_failed = False
+                # The last packet that PyAV gives is empty and only drains the decoder.
+                stray = stray and not packet.size
             except av.error.FFmpegError:
                 frames = []
                 failed += 1
-                last_failed = True
+                stray = self.container == "mp3" and not bytes(packet).startswith(b"\xff")
             for frame in frames:
                 if frame.samples and frame.sample_rate:
                     self.seconds += frame.samples / frame.sample_rate
@@ -209,8 +210,8 @@ class AudioSource:
             raise UnsupportedMedia("the audio cannot be decoded", param="file")
         if self.seconds == 0.0:
             raise InvalidRequest("the audio has no samples", param="file", code="empty_audio")
-        # A single undecodable packet at the very end is usually a tag, not audio.
-        failed -= int(last_failed)
+        # What follows the last frame of an MP3 without being one itself is a tag, not audio.
+        failed -= int(stray)
         self.damage = self._judge(packets, failed, corrupt, broke_off)
 
     def _packets(self) -> Iterator[Any]:

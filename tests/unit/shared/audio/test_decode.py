@@ -246,9 +246,30 @@ def test_a_hole_in_the_middle_is_damage(container: Container) -> None:
         assert reader.damage is not None
 
 
-def test_a_tag_after_the_sound_is_no_damage() -> None:
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b"TAG" + bytes(125),
+        b"APETAGEX" + bytes(24),
+        b"LYRICSBEGIN" + b"la" * 100 + b"000211LYRICS200",
+        bytes(500),
+    ],
+    ids=["ID3v1", "APE", "Lyrics3", "padding"],
+)
+def test_a_tag_after_the_sound_is_no_damage(tag: bytes) -> None:
     data = encode(float_to_pcm16(speechlike()), AudioFormat(RATE), "mp3")
-    assert decode(data + b"TAG" + bytes(125), sample_rate=RATE, max_seconds=LIMIT).size
+    assert decode(data + tag, sample_rate=RATE, max_seconds=LIMIT).size / RATE == pytest.approx(3.0)
+
+
+def test_a_cut_song_with_its_cover_in_front_is_damaged() -> None:
+    data = encode(float_to_pcm16(speechlike(8.0)), AudioFormat(RATE), "mp3")
+    sound = data[10 + data[9] :]
+    cover = b"ID3\x03\0\0" + bytes([0, 0, 23, 56]) + bytes(23 * 128 + 56)
+    for kept, damaged in ((len(sound), False), (len(sound) // 2, True)):
+        song = cover + sound[:kept]
+        with decode_stream(song, sample_rate=RATE, max_seconds=LIMIT) as reader:
+            list(reader)
+            assert (reader.damage is not None) is damaged
 
 
 @pytest.mark.parametrize("size", [1, 44, 500, 5_000, 50_000])
