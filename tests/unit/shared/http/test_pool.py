@@ -8,6 +8,7 @@ from io import BytesIO
 
 import pytest
 import requests
+import trustme
 
 from shared.core.breaker import CircuitBreaker
 from shared.core.cancellation import watching
@@ -122,6 +123,32 @@ def reply(handler, status=200, body=None, headers=()):
 
 
 DEAD = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("token", ["secret", None])
+def test_one_replica_is_read_with_the_token_if_there_is_one(serve, make_pool, token):
+    presented = []
+
+    def answer(handler):
+        presented.append(handler.headers.get("Authorization"))
+        reply(handler, body=["figures"])
+
+    url = serve(answer)
+    pool = make_pool(url, token=token)
+    assert pool.read_from(url, "/metrics", within_s=5, most_bytes=100) == b'["figures"]'
+    assert presented == [token and "Bearer secret"]
+
+
+def test_a_replica_behind_tls_is_asked_by_its_name(make_pool, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = LittleServer(reply, authority.issue_cert("localhost"))
+    try:
+        pool = make_pool(server.url.replace("127.0.0.1", "localhost"))
+        pool._session.verify = str(tmp_path / "ca.pem")
+        assert pool.json("GET", "/x") == {"ok": True}
+    finally:
+        server.close()
 
 
 def test_a_dead_replica_is_passed_over_and_the_body_is_sent_again(serve, make_pool):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from flask import Response, abort
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
 
 from shared.core import errors
@@ -158,6 +159,19 @@ def test_several_complaints_are_all_listed():
     assert [e["param"] for e in answer.json["error"]["errors"]] == ["text", "count"]
 
 
+def test_refused_requests_are_counted_by_route_and_code():
+    labels = {"route": "/order", "code": "invalid_request"}
+
+    def refused():
+        return REGISTRY.get_sample_value("voice_validation_errors_total", labels) or 0
+
+    before = refused()
+    client = make().test_client()
+    assert client.post("/order", json={"text": ""}).status_code == 422
+    assert client.post("/order", json={"text": "a"}).status_code == 200
+    assert refused() == before + 1
+
+
 def test_too_large_a_body():
     answer = make(max_body_bytes=1024).test_client().post("/order", data=b"x" * 2048)
     assert answer.status_code == 413
@@ -173,8 +187,11 @@ def test_tokens():
             "/order", json={"text": "a"}, headers={"Authorization": f"Bearer {token}"}
         )
         assert answer.status_code == status
+    lower = client.post("/order", json={"text": "a"}, headers={"Authorization": "bearer one"})
+    assert lower.status_code == 200, "RFC 9110: the scheme's case does not matter"
     assert client.get("/livez").status_code == 200
     assert client.get("/order?token=one").status_code == 401, "a query token is for sockets only"
+    assert client.options("/order").status_code == 401, "no method goes without a token"
 
 
 def test_request_ids_are_echoed_when_well_formed_and_made_otherwise():
@@ -204,10 +221,12 @@ def test_requests_above_the_cap_are_refused_while_probes_answer():
     worker = threading.Thread(target=lambda: app.test_client().get("/slow").close())
     worker.start()
     assert entered.wait(5)
+    before = request_id.get()
     refused = app.test_client().post("/order", json={"text": "a"})
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
     assert json.loads(refused.data)["error"]["code"] == "overloaded"
+    assert request_id.get() == before, "the thread forgets the request that it refused"
     assert app.test_client().get("/readyz").status_code == 200
     leave.set()
     worker.join(5)

@@ -3,9 +3,12 @@
 import json
 import logging
 import threading
+import time
+from functools import partial
 
 import pytest
 import websocket
+from prometheus_client import REGISTRY
 from werkzeug.serving import make_server
 
 from shared.core.errors import UnknownVoice
@@ -19,6 +22,7 @@ def server():
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
     settings = CommonSettings(api_tokens="secret", max_requests=1)
     app = build_app("ws-test", settings, readiness=lambda: (True, {}))
+    left = app.extensions["left"] = []
 
     @ws_route(app, "/ws/echo", max_sessions=1, summary="Echo", description="Says it again")
     def echo(socket):
@@ -34,6 +38,7 @@ def server():
                 socket.send_json({"got": socket.receive(timeout=0.01), "closed": socket.closed})
                 continue
             socket.send(message)
+        left.append(socket.close_code)
 
     running = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
@@ -75,6 +80,35 @@ def test_text_and_binary_pass(server, connect):
     client.send("wait")
     assert json.loads(client.recv()) == {"got": None, "closed": False}
     client.close()
+
+
+def until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never happened")
+
+
+@pytest.mark.parametrize(("sent", "told"), [({"status": 4001}, 4001), ({}, 1000)])
+def test_a_session_knows_the_code_with_which_its_peer_closed(server, connect, sent, told):
+    client = connect(server[0])
+    client.close(**sent)
+    until(lambda: server[1].extensions["left"] == [told])
+
+
+@pytest.mark.parametrize("message", ["x", "bug"])
+def test_a_socket_counts_as_open_until_its_session_ends(server, connect, message):
+    open_sockets = partial(REGISTRY.get_sample_value, "voice_streams_active", {"kind": "websocket"})
+    before = open_sockets() or 0
+    client = connect(server[0])
+    client.send("wait")
+    client.recv()
+    assert open_sockets() == before + 1
+    client.send(message)
+    client.recv()
+    client.close()
+    until(lambda: open_sockets() == before)
 
 
 @pytest.mark.parametrize(
