@@ -5,6 +5,15 @@ import pytest
 ORIGINS = ["https://app.example", "http://192.168.1.7:3000", "null"]
 
 
+def test_the_gateways_own_origin_is_recognised_in_any_case(make_client):
+    client = make_client(api_tokens="t")
+    headers = {"Host": "Mesh.Example:8000", "Authorization": "Bearer t"}
+    own = client.get("/v1/models", headers=headers | {"Origin": "http://mesh.example:8000"})
+    assert own.status_code == 200
+    other = client.get("/v1/models", headers=headers | {"Origin": "http://mesh.example:9000"})
+    assert other.status_code == 403
+
+
 def preflight(client, origin):
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     return client.options("/synthesize", headers=headers)

@@ -85,3 +85,19 @@ def test_a_token_tells_clients_apart_only_where_tokens_are_checked(by_token, adm
     else:
         with pytest.raises(RateLimited):
             call("two")
+
+
+def test_probes_are_answered_however_often_they_ask(make_client):
+    client = make_client(rate_limit_per_minute=1)
+    for path in ("/livez", "/readyz", "/metrics") * 2:
+        assert client.get(path).status_code == 200
+    assert client.get("/v1/models").status_code == 200
+
+
+def test_what_is_remembered_of_callers_is_no_token():
+    limit = RateLimit(2, by_token=True)
+    headers = {"Authorization": "Bearer s3cret"}
+    limit.check(Request(EnvironBuilder(headers=headers).get_environ()))
+    remembered = limit._limiter.storage.events
+    assert len(remembered) == 1
+    assert "s3cret" not in str(remembered)
