@@ -1,5 +1,7 @@
 """`mesh download`: which models, from where, and what is said meanwhile."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mesh import doctor_checks
@@ -78,6 +80,26 @@ def test_a_network_that_is_away_is_waited_for(mesh, prepared, pauses):
     assert pauses == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
     assert [names for names, _ in calls] == [["kokoro", "smollm2"], *([["kokoro"]] * 10)]
     assert "no hub\ntrying again in 5 s" in result.output
+
+
+def test_after_a_download_that_went_on_for_long_the_pauses_are_short_again(
+    mesh, prepared, pauses, monkeypatch
+):
+    _, answers = prepared
+    answers["kokoro"] = NotReady("no hub", code="hub_unreachable")
+    # The fourth attempt brings half of the model before the network fails again.
+    readings = iter([0, 1, 0, 1, 0, 1, 0, 2000, 0, 1, 0])
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 5:
+            answers.clear()
+
+    clock = SimpleNamespace(monotonic=lambda: next(readings), sleep=pause)
+    monkeypatch.setattr("mesh.commands.download.time", clock)
+    result = mesh("download", "--keep-trying", "kokoro")
+    assert result.exit_code == 0, result.output
+    assert pauses == [5, 10, 20, 5, 10]
 
 
 def test_what_a_person_must_decide_is_not_waited_for(mesh, prepared, pauses):

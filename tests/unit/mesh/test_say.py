@@ -3,7 +3,10 @@ import wave
 import pytest
 
 from mesh import sound_devices
+from mesh.audio_file import save
 from mesh.commands.say import container_of
+from shared.audio.pcm import AudioFormat
+from shared.audio.wav import wav_header
 from tests.unit.mesh.conftest import SAMPLES
 
 
@@ -31,6 +34,12 @@ def test_a_streamed_wav_gets_its_lengths(mesh, gateway, tmp_path):
         assert wav.getnframes() == len(SAMPLES) // 2
     assert "engine fake, voice heart, ignored: emotion" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_lengths_that_a_wav_declares_are_kept(tmp_path):
+    named = wav_header(AudioFormat(24_000), len(SAMPLES)) + SAMPLES + b"LIST\x04\0\0\0INFO"
+    assert save([named], tmp_path / "a.wav") == len(named)
+    assert (tmp_path / "a.wav").read_bytes() == named
 
 
 def test_other_containers_are_written_as_they_come(mesh, gateway, tmp_path):

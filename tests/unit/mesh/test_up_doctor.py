@@ -283,6 +283,13 @@ def test_too_little_disk_is_a_problem(monkeypatch, tmp_path):
     assert "VOICEMESH_HOME" in finding.fix
 
 
+def test_models_that_are_still_to_come_need_room(monkeypatch, tmp_path):
+    free = (doctor_checks._SPARE_MIB + 1) << 20
+    monkeypatch.setattr(doctor_checks.shutil, "disk_usage", lambda _: type("U", (), {"free": free}))
+    assert doctor_checks._disk([], tmp_path).verdict == "ok"
+    assert doctor_checks._disk(["whisper-base"], tmp_path).verdict == "problem"
+
+
 def test_a_gpu_is_named(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'NVIDIA H200, 143771 MiB'\n")
