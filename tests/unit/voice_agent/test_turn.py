@@ -131,6 +131,7 @@ def test_speech_that_fails_half_way(make_parts):
 def test_closing_cancels_model_and_speech_and_keeps_what_was_heard(make_parts):
     # More than is made ahead: the model is still writing when the turn is closed.
     llm = FakeLlm(pieces=["One sentence is here. "] * 2 * work.TEXT_AHEAD)
+    llm.spec = replace(llm.spec, max_concurrency=1)
     parts = make_parts(llm)
     conversation = memory()
     events = run_turn(parts, Question(b"q"), conversation)
@@ -140,9 +141,11 @@ def test_closing_cancels_model_and_speech_and_keeps_what_was_heard(make_parts):
     events.close()
     assert llm.closed_early == 1
     assert conversation.messages()[-1].content == "One sentence is here."
-    # The engine's place was freed.
+    # The engine's only place was freed.
     llm.pieces = TWO
-    assert run(parts, "again", conversation)[-1].times
+    again = collected(run(parts, "again", conversation))
+    assert not again.faults
+    assert again.written.text == "".join(TWO)
 
 
 def test_a_model_without_an_end_is_slowed_down_by_its_listener(make_parts):

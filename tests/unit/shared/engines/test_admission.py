@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.core.errors import Overloaded
 from shared.engines.admission import Admission
@@ -85,6 +86,13 @@ def test_waiting_too_long_is_refused_and_leaves_the_queue():
     admission.acquire().release()
 
 
+def test_who_gave_up_is_no_longer_counted_as_waiting():
+    admission = make(timeout=0.02)
+    with admission.acquire(), pytest.raises(Overloaded, match="no place within"):
+        admission.acquire()
+    assert REGISTRY.get_sample_value("voice_queue_depth", {"engine": "test"}) == 0
+
+
 def test_places_are_given_in_order_of_arrival():
     admission = make(queue_limit=8)
     held = admission.acquire()
@@ -100,10 +108,12 @@ def test_places_are_given_in_order_of_arrival():
         threads.append(thread)
         while len(admission._waiting) <= number:
             pass
+    assert REGISTRY.get_sample_value("voice_queue_depth", {"engine": "test"}) == 4
     held.release()
     for thread in threads:
         thread.join(5)
     assert order == [0, 1, 2, 3]
+    assert REGISTRY.get_sample_value("voice_queue_depth", {"engine": "test"}) == 0
 
 
 def test_releasing_twice_frees_one_place_only():

@@ -171,6 +171,16 @@ def test_other_weights_or_another_model_are_another_answer(
     assert speak(service, "Hello.")[1]["X-Cache"] == "miss"
 
 
+def test_another_kind_of_device_is_another_answer_and_another_gpu_is_not(
+    service: SpeechService, engine: Tunable
+) -> None:
+    speak(service, "Hello.")
+    engine.device = "cuda:0"
+    assert speak(service, "Hello.")[1]["X-Cache"] == "miss"
+    engine.device = "cuda:1"
+    assert speak(service, "Hello.")[1]["X-Cache"] == "hit"
+
+
 def test_whole_files_and_streams_are_cut_differently(service: SpeechService) -> None:
     text = "This is a first sentence that is long enough, as sentences go, to be cut. And more."
     speak(service, text)

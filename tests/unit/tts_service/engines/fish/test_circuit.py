@@ -91,6 +91,18 @@ def test_the_server_may_say_how_long_it_is_open(circuit: Circuit, clock: Clock) 
     assert attempt(circuit) == "ok"
 
 
+def test_one_failure_opens_it_again_where_the_server_had_asked_for_a_pause(
+    circuit: Circuit, clock: Clock
+) -> None:
+    attempt(circuit, RateLimited("later", retry_after=30))
+    clock.now = 30
+    assert attempt(circuit, DOWN) == "http_500"
+    clock.now = 39
+    assert attempt(circuit) == "circuit_open"
+    clock.now = 40
+    assert attempt(circuit) == "ok"
+
+
 @pytest.mark.parametrize("outcome", [None, DOWN, RateLimited("later", retry_after=1)])
 def test_a_call_under_way_does_not_shorten_what_the_server_asked_for(
     circuit: Circuit, clock: Clock, outcome: Exception | None
