@@ -507,6 +507,34 @@ class TestGuard:
         assert cache.get(KEY) is None
         assert len(opened) == 2
 
+    def test_a_call_that_nobody_waits_for_any_more_is_not_made(
+        self, guarded: Callable[..., GuardedCache]
+    ) -> None:
+        store = Flaky()
+        store.gate = threading.Event()
+        cache = guarded(lambda: store, get_s=0.2)
+        with ThreadPoolExecutor(7) as pool:
+            assert list(pool.map(cache.get, [KEY] * 7)) == [None] * 7
+        begun = store.calls
+        assert begun < 7, "more calls than threads for them"
+        store.gate.set()
+        self.until(lambda: store.answered == begun and not cache._workers._calls.qsize())
+        assert store.calls == begun
+
+    def test_each_thread_closes_what_it_used_of_the_store(
+        self, guarded: Callable[..., GuardedCache]
+    ) -> None:
+        closed_in: set[str] = set()
+
+        class Threaded(MemoryCache):
+            def close(self) -> None:
+                closed_in.add(threading.current_thread().name)
+
+        cache = guarded(lambda: Threaded(MIB))
+        cache.put(KEY, b"value")
+        cache.close()
+        assert {"cache-guard-test-0", threading.current_thread().name} <= closed_in
+
     def test_closing_does_not_wait_for_a_hung_call(
         self, guarded: Callable[..., GuardedCache], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -25,6 +25,17 @@ def test_leases_up_to_the_concurrency_are_immediate():
     second.release()
 
 
+def test_who_need_not_wait_is_counted_with_no_wait():
+    def waits(what):
+        labels = {"engine": "idle"}
+        return REGISTRY.get_sample_value(f"voice_queue_wait_seconds_{what}", labels)
+
+    idle = Admission("idle", concurrency=1, queue_limit=0, queue_timeout_s=1)
+    for _ in range(3):
+        idle.acquire().release()
+    assert (waits("count"), waits("sum")) == (3, 0)
+
+
 def test_a_full_queue_refuses_at_once_with_retry_after():
     admission = make(queue_limit=0)
     with admission.acquire(), pytest.raises(Overloaded) as caught:

@@ -3,6 +3,7 @@
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -311,3 +312,28 @@ def test_closing_refuses_what_waits_and_what_comes(make):
     assert first == [2000]
     with pytest.raises(NotReady):
         batcher.submit(1, length=1, caller="x")
+
+
+def test_the_estimate_follows_what_batches_take(make, monkeypatch):
+    clock = SimpleNamespace(now=time.monotonic())
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(batching, "time", clock)
+
+    class Slow(Model):
+        def run(self, items):
+            clock.now += 101
+            return super().run(items)
+
+    model = Slow()
+    batcher = make(model, limits=Limits(1, 10_000, 0), queue_limit=1)
+    batcher.submit(1, length=1, caller="a")
+    model.busy.clear()
+    _, held = hold(batcher, model)
+    _, waits = together(batcher, [2])
+    waiting(batcher, 1)
+    with pytest.raises(Overloaded, match="full") as refused:
+        batcher.submit(3, length=1, caller="c")
+    model.gate.set()
+    join(held + waits)
+    # A tenth of 101 s, and nine tenths of the 0.1 s that is taken for granted, for two batches.
+    assert refused.value.retry_after == pytest.approx(2 * 10.19)

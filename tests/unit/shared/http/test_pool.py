@@ -125,6 +125,21 @@ def reply(handler, status=200, body=None, headers=()):
 DEAD = "http://127.0.0.1:9"
 
 
+def test_a_redirect_is_the_answer_and_its_target_gets_no_request(serve, make_pool):
+    asked = []
+
+    def elsewhere(handler):
+        asked.append(handler.headers.get("Authorization"))
+        reply(handler)
+
+    target = serve(elsewhere)
+    url = serve(partial(reply, status=302, headers=[("Location", f"{target}/x")]))
+    response = make_pool(url, token="secret").request("GET", "/x")
+    assert response.status_code == 302
+    response.close()
+    assert asked == []
+
+
 @pytest.mark.parametrize("token", ["secret", None])
 def test_one_replica_is_read_with_the_token_if_there_is_one(serve, make_pool, token):
     presented = []

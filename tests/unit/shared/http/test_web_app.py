@@ -231,6 +231,8 @@ def test_requests_above_the_cap_are_refused_while_probes_answer():
     leave.set()
     worker.join(5)
     assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
+    metrics = app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'voice_requests_total{engine="",outcome="overloaded",route="unmatched"}' in metrics
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "WebSocket"])

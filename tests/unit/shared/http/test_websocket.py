@@ -138,6 +138,11 @@ def test_sessions_above_the_cap_are_told_and_closed(server, connect):
     assert json.loads(second.recv())["error"]["code"] == "overloaded"
     assert closing_code(second)[0] == 1013
     first.close()
+    # The place is free again.
+    until(lambda: server[1].extensions["left"])
+    third = connect(server[0])
+    third.send("x")
+    assert third.recv() == "x"
 
 
 def test_a_session_takes_no_place_of_a_request(server, connect):

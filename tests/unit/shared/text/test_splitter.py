@@ -98,6 +98,11 @@ def test_long_sentences_are_cut_after_clauses_then_between_words_then_anywhere()
         "five six seven eight nine",
         "ten eleven twelve",
     ]
+    # A cut right behind the first words would leave nearly all of it for the next piece.
+    assert split_sentences("Oh, one two three four five six seven", "en", max_chars=25) == [
+        "Oh, one two three four",
+        "five six seven",
+    ]
     assert split_sentences("x" * 25, "en", max_chars=10) == ["x" * 10, "x" * 10, "x" * 5]
     assert split_sentences("1,234,567.89 and more", "en", max_chars=15) == [
         "1,234,567.89",
