@@ -13,6 +13,7 @@ from shared.core.errors import (
     Overloaded,
     UpstreamUnavailable,
 )
+from shared.core.log import request_id
 from voice_agent import reply as work
 from voice_agent.events import (
     Audio,
@@ -59,6 +60,30 @@ def test_a_turn_in_order(make_parts):
     wav = turn.wav()
     assert wav[:4] == b"RIFF"
     assert int.from_bytes(wav[40:44], "little") == len(wav) - 44
+
+
+def test_services_and_models_are_asked_under_the_request_id_of_the_turn(make_parts):
+    heard = []
+
+    class Listening(FakeLlm):
+        def reply(self, messages, options):
+            heard.append(("llm", request_id.get()))
+            return super().reply(messages, options)
+
+    parts = make_parts(Listening(pieces=["Hello there."]))
+    speak = parts.tts.speak
+
+    def listening(*args, **kwargs):
+        heard.append(("tts", request_id.get()))
+        return speak(*args, **kwargs)
+
+    parts.tts.speak = listening
+    token = request_id.set("req-1")
+    try:
+        run(parts)
+    finally:
+        request_id.reset(token)
+    assert heard == [("llm", "req-1"), ("tts", "req-1")]
 
 
 def test_speech_begins_while_the_model_still_writes(make_parts):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,25 @@ def test_a_crashed_service_comes_back_with_growing_delays(tmp_path):
     assert delays == ["0.1", "0.2", "0.4", "0.4"]
     assert watch.heard("was killed by signal 9")
     assert watch.heard("log: ")
+
+
+def test_a_mesh_is_not_ready_while_a_service_that_was_is_being_started_again(tmp_path):
+    blocked = tmp_path / "blocked"
+    blocked.touch()
+    pace = replace(QUICK, first_delay=1.0, longest_delay=1.0)
+    services = [server("first", tmp_path / "none"), server("second", blocked)]
+    watch = Watch(tmp_path, services, pace)
+
+    def script():
+        wait_for(lambda: watch.heard("ready"))
+        os.kill(watch.pid(), signal.SIGKILL)
+        wait_for(lambda: watch.heard("starting it again"))
+        blocked.unlink()
+        assert not watch.ready.wait(0.6)
+        assert watch.ready.wait(20)
+        assert watch.pid()
+
+    watch.run(script)
 
 
 def test_a_service_that_ran_steadily_starts_over_with_the_first_delay(tmp_path):

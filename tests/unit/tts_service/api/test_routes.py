@@ -127,6 +127,7 @@ def test_ignored_parameters_are_reported(client: FlaskClient) -> None:
         ("/synthesize", {"text": "hi", "chunk_length": math.nan}, 422, "invalid_request"),
         ("/synthesize", {"text": "hi", "voice_sample": "é" * 200 + ".wav"}, 404, "unknown_voice"),
         ("/api/config", {}, 422, "invalid_request"),
+        ("/api/config", {"language": "es", "voice": "man.wav"}, 422, "invalid_request"),
         ("/api/config", {"language": "tlh"}, 422, "unknown_language"),
         ("/api/config", {"voice_sample": "nobody.wav"}, 404, "unknown_voice"),
     ],
