@@ -12,6 +12,7 @@ from simple_websocket import ConnectionClosed
 from shared.core.errors import UpstreamUnavailable
 from shared.core.log import request_id
 from shared.http.client.pool import UpstreamPool
+from shared.http.client.sockets import NO_PROXY
 from shared.http.server.websocket import Socket
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def open_upstream(
         upstream = websocket.WebSocket(enable_multithread=True, max_message_size=limit)
         try:
             upstream.settimeout(CONNECT_TIMEOUT_S)
-            upstream.connect(target, header=header, suppress_origin=True)
+            upstream.connect(target, header=header, suppress_origin=True, **NO_PROXY)
         except (websocket.WebSocketException, OSError) as error:
             upstream.shutdown()
             log.warning(

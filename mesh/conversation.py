@@ -11,6 +11,7 @@ import websocket
 from mesh.connection import CONNECT_TIMEOUT_S, Connection
 from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.http.client.error_parsing import fault_from_body
+from shared.http.client.sockets import NO_PROXY
 
 TURN_TIMEOUT_S = 300.0
 """Timeout of a turn, seconds; long enough to download or load a language model first."""
@@ -35,7 +36,7 @@ class Conversation:
                 timeout=CONNECT_TIMEOUT_S,
                 header=[f"{name}: {value}" for name, value in connection.headers.items()],
                 suppress_origin=True,
-                http_no_proxy=["*"] if connection.is_local else None,
+                **(NO_PROXY if connection.is_local else {}),
             )
         except websocket.WebSocketBadStatusException as error:
             raise _refusal(error) from None

@@ -256,6 +256,8 @@ def test_hosts_that_are_allowed(make_client):
     )
     tokens = {**headers, "Authorization": "Bearer t"}
     assert make_client(api_tokens="t").get("/v1/models", headers=tokens).status_code == 200
+    everybody = make_client(bind_host="0.0.0.0", allow_open_access=True)
+    assert everybody.get("/v1/models", headers=headers).status_code == 200
 
 
 def test_foreign_origins_are_refused_and_ours_are_not(make_client):

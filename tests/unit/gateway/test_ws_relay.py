@@ -11,6 +11,8 @@ import pytest
 import websocket
 from werkzeug.serving import make_server
 
+from shared.http.client.sockets import NO_PROXY
+
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -41,7 +43,9 @@ def connect(make_client):
         closing.append((server, thread))
         url = f"ws://127.0.0.1:{server.port}{path}"
         clients.append(
-            websocket.create_connection(url, timeout=10, header=list(headers), suppress_origin=True)
+            websocket.create_connection(
+                url, timeout=10, header=list(headers), suppress_origin=True, **NO_PROXY
+            )
         )
         return clients[-1]
 
@@ -71,6 +75,14 @@ def test_a_service_gets_the_query_the_request_id_and_the_meshs_own_token(connect
     assert got["Authorization"] == "Bearer second"
     assert "Cookie" not in got
     assert "Origin" not in got
+
+
+def test_no_proxy_of_the_environment_is_between_gateway_and_service(connect, service, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "elsewhere.example")
+    service.answers["/ws"] = accept
+    connect("/ws").recv_data()
+    assert service.seen[-1][1] == "/ws"
 
 
 def test_a_service_that_dies_is_an_error_event_and_a_close_code(connect, service):

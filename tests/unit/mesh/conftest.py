@@ -86,7 +86,7 @@ def _application(gateway: Gateway) -> Flask:
             raise UnsupportedMedia("no audio that can be decoded", param="file")
         if request.form["response_format"] == "json":
             return jsonify(text="olá")
-        return Response("olá, mundo\n", mimetype="text/plain")
+        return Response("olá, mundo\n", content_type="text/plain")
 
     @app.get("/v1/audio/voices")
     def voices() -> Response:

@@ -4,6 +4,8 @@ import sys
 import pytest
 
 from mesh.cli import COMMANDS, describe
+from mesh.connection import Connection
+from mesh.conversation import Conversation
 from mesh.environment import gateway_url, is_offline, token_of, variables
 from shared.core.errors import MeshError, Overloaded, UnknownVoice
 
@@ -75,6 +77,13 @@ def test_a_netrc_entry_does_not_replace_the_token(mesh, gateway, monkeypatch, tm
 def test_a_proxy_is_not_used_for_this_machine(mesh, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert mesh("voices").exit_code == 0
+
+
+def test_a_proxy_is_not_used_for_a_conversation_on_this_machine(gateway, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "elsewhere.example")
+    with Conversation(Connection(gateway.url, None)) as conversation:
+        assert conversation.ask(b"sound", lambda *_: None)[:4] == b"RIFF"
 
 
 def test_errors_are_described_with_what_helps():
