@@ -144,7 +144,8 @@ class _ObservedBody(ClosingIterator[bytes]):
         seen: dict[str, Any],
         finish: Callable[[], None],
     ) -> None:
-        super().__init__(iter(body), finish)
+        # Without a close() of its own, so that only the body itself is closed.
+        super().__init__(map(bytes, body), finish)
         self._body = body
         self._seen = seen
         self._environ = environ
@@ -170,7 +171,7 @@ class _ObservedBody(ClosingIterator[bytes]):
             raise BrokenPipeError(errno.EPIPE, "the client has left")
         self._begun = True
         try:
-            return bytes(super()._pull())
+            return super()._pull()
         except StopIteration:
             self._ended = True
             raise

@@ -17,6 +17,8 @@ from shared.http.server.app import build_app
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import parse_body
 
+FORM = "multipart/form-data"
+
 
 class Order(BaseModel):
     text: str = Field(min_length=1)
@@ -172,6 +174,13 @@ def test_refused_requests_are_counted_by_route_and_code():
     assert refused() == before + 1
 
 
+def test_a_long_text_may_come_as_a_form_field():
+    text = "word " * 101_000
+    answer = make().test_client().post("/order", data={"text": text}, content_type=FORM)
+    assert answer.status_code == 200
+    assert len(answer.json["text"]) == len(text)
+
+
 def test_too_large_a_body():
     answer = make(max_body_bytes=1024).test_client().post("/order", data=b"x" * 2048)
     assert answer.status_code == 413
@@ -253,6 +262,21 @@ def test_a_websocket_neither_needs_a_place_nor_gives_one_back(upgrade):
     session = client.get("/pieces", headers=sockets, buffered=False)
     assert client.get("/pieces").status_code == 200
     session.close()
+
+
+def test_what_runs_at_the_end_of_an_answer_runs_once():
+    app, ended = make(), []
+
+    @app.get("/pieces")
+    def pieces():
+        response = Response(iter([b"one", b"two"]))
+        response.call_on_close(lambda: ended.append(1))
+        return response
+
+    answer = app.test_client().get("/pieces", buffered=False)
+    assert answer.get_data() == b"onetwo"
+    answer.close()
+    assert ended == [1]
 
 
 def test_streamed_answers_count_as_open_until_their_end():
