@@ -117,7 +117,9 @@ def test_closing_the_stream_closes_the_producer(container: Container) -> None:
         finally:
             closed = True
 
-    stream = encode_stream(produce(), AudioFormat(RATE), container)
+    # Somebody else holds it too, so that it does not just go with the stream.
+    source = produce()
+    stream = encode_stream(source, AudioFormat(RATE), container)
     next(stream)
     stream.close()
     assert closed

@@ -3,9 +3,11 @@
 import threading
 import time
 import weakref
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.core.cancellation import watching
 from shared.core.errors import ClientGone, EngineFailure, NotReady, Overloaded
@@ -122,10 +124,17 @@ class TestChoose:
 
 
 def test_results_go_to_their_callers(make):
-    batcher = make(Model())
+    model = Model()
+    batcher = make(model)
+    _, held = hold(batcher, model)
     found, threads = together(batcher, list(range(40)))
-    join(threads)
+    waiting(batcher, 40)
+    depth = partial(REGISTRY.get_sample_value, "voice_queue_depth", {"engine": "t/batch"})
+    assert depth() == 40
+    model.gate.set()
+    join(held + threads)
     assert found == [2 * n for n in range(40)]
+    assert depth() == 0
 
 
 def test_what_waits_goes_in_one_batch(make):

@@ -173,3 +173,25 @@ def test_the_registry_imports_the_engine_module_when_chosen():
 
 def build(settings):
     return f"built with {settings}"
+
+
+def test_a_host_that_is_closed_while_it_loads_builds_no_further_engine():
+    gate, built = threading.Event(), []
+    first = FakeEngine("a", gate=gate)
+
+    def second():
+        built.append("b")
+        return FakeEngine("b")
+
+    host = EngineHost(
+        [("a", lambda: first), ("b", second)], queue_limit=1, queue_timeout_s=1.0, retry_s=60.0
+    )
+    host.start()
+    closing = threading.Thread(target=host.close)
+    closing.start()
+    assert host._stopped.wait(5)
+    gate.set()
+    closing.join(5)
+    assert not closing.is_alive()
+    assert first.closed
+    assert built == []

@@ -125,6 +125,45 @@ def reply(handler, status=200, body=None, headers=()):
 DEAD = "http://127.0.0.1:9"
 
 
+def test_a_file_is_sent_whole_again_after_a_replica_that_had_read_it(serve, make_pool):
+    got = []
+
+    def busy(handler):
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        reply(handler, 503)
+
+    def answer(handler):
+        got.append(handler.rfile.read(int(handler.headers["Content-Length"])))
+        reply(handler)
+
+    pool = make_pool(serve(busy), serve(answer))
+    for _ in range(2):
+        body = BytesIO(b"head, payload")
+        body.seek(6)
+        assert pool.json("POST", "/x", body=body) == {"ok": True}
+    assert got == [b"payload"] * 2
+
+
+def test_replicas_stay_known_while_no_name_can_be_resolved(make_pool, monkeypatch):
+    found = [["10.0.0.1", "10.0.0.2"]]
+
+    def resolver(host, port):
+        if not found:
+            raise OSError("no name server")
+        return found.pop()
+
+    monkeypatch.setattr("shared.http.client.pool.RESOLVE_EVERY_S", 0.0)
+    pool = make_pool("http://tts:5000", resolver=resolver)
+    for _ in range(2):
+        assert pool.addresses() == ["http://10.0.0.1:5000", "http://10.0.0.2:5000"]
+
+
+def test_a_replica_with_more_to_say_than_expected_is_not_read_to_its_end(serve, make_pool):
+    url = serve(partial(reply, body="x" * 5000))
+    with pytest.raises(UpstreamUnavailable, match="more than 1000 bytes"):
+        make_pool(url).read_from(url, "/metrics", within_s=5, most_bytes=1000)
+
+
 def test_a_redirect_is_the_answer_and_its_target_gets_no_request(serve, make_pool):
     asked = []
 

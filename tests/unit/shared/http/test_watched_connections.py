@@ -115,3 +115,21 @@ def test_a_server_that_is_silent_runs_into_the_limit(
             session.get(url, timeout=0.3)
     finally:
         over.set()
+
+
+def test_a_client_that_leaves_ends_the_wait_for_a_proxy_too(session: requests.Session) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def never(handler: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        over.wait(LONG_S)
+        handler.close_connection = True
+
+    proxy = LittleServer(never)
+    session.proxies = {"http": proxy.url}
+    try:
+        with watching(asked.is_set), pytest.raises(ClientGone):
+            session.get("http://tts.example/", timeout=5)
+    finally:
+        over.set()
+        proxy.close()

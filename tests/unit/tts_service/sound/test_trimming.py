@@ -94,3 +94,8 @@ def test_trim_of_silence_leaves_nothing():
 
 def test_trim_leaves_what_is_shorter_than_a_frame():
     assert trim(np.ones(10, np.float32), RATE).size == 10
+
+
+def test_noise_that_nobody_hears_is_silence():
+    noise = np.random.default_rng(1).normal(0, 2e-5, RATE).astype(np.float32)
+    assert trim(noise, RATE).size == 0

@@ -283,3 +283,15 @@ def service_text(text: str) -> str:
     from tts_service.text.normalize import normalize
 
     return normalize(text, "en-us")
+
+
+def test_the_first_sound_is_timed_once_for_each_answer(make_app: AppFactory) -> None:
+    def timed() -> float:
+        labels = {"engine": "fake"}
+        return REGISTRY.get_sample_value("voice_time_to_first_audio_seconds_count", labels) or 0
+
+    service = service_of(make_app())
+    before = timed()
+    for number in range(1, 3):
+        read(service.speak(SpeechJob("One sentence here. Another one here. And a third.")))
+        assert timed() == before + number

@@ -83,6 +83,19 @@ def test_it_says_when_to_come_back(circuit: Circuit, clock: Clock) -> None:
     assert caught.value.retry_after == 6
 
 
+def test_who_comes_during_a_trial_hears_when_the_next_one_may_be_made(
+    circuit: Circuit, clock: Clock
+) -> None:
+    for _ in range(3):
+        attempt(circuit, DOWN)
+    clock.now = 12
+    with circuit.call():
+        clock.now = 15
+        with pytest.raises(UpstreamUnavailable) as caught, circuit.call():
+            pass
+    assert caught.value.retry_after == 7
+
+
 def test_the_server_may_say_how_long_it_is_open(circuit: Circuit, clock: Clock) -> None:
     attempt(circuit, RateLimited("later", retry_after=30))
     clock.now = 29

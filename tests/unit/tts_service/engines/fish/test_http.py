@@ -11,6 +11,7 @@ import pytest
 import requests
 from prometheus_client import REGISTRY
 
+from shared.audio.wav import HEADER_BYTES
 from shared.core.cancellation import watching
 from shared.core.errors import (
     ClientGone,
@@ -238,3 +239,19 @@ def test_netrc_does_not_replace_the_key(
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     assert speak(make(api)).size
+
+
+def test_a_listener_who_takes_time_between_two_parts_is_not_a_silent_server(
+    server: FishServer, make: Make
+) -> None:
+    engine = make(server, **QUICK)
+    parts = engine._connection.speak(engine._whole_body("Hello.", asking(engine), 1.0))
+    got = b""
+    while len(got) <= HEADER_BYTES:
+        got += next(parts)
+    time.sleep(1.0)
+    whole = got + b"".join(parts)
+    assert whole == b"".join(
+        engine._connection.speak(engine._whole_body("Hello.", asking(engine), 1.0))
+    )
+    assert len(whole) > len(got)
