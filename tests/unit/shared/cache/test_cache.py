@@ -483,6 +483,30 @@ class TestGuard:
         assert store.calls == 2
         assert events("guard-test", "skipped") == skipped + 11
 
+    def test_a_store_that_was_only_slow_is_not_opened_again(
+        self, guarded: Callable[..., GuardedCache], clock: Clock
+    ) -> None:
+        opened: list[Flaky] = []
+        store = Flaky()
+        store.put(KEY, b"value")
+        store.gate = threading.Event()
+
+        def opening() -> Cache:
+            opened.append(store)
+            return store
+
+        cache = guarded(opening, get_s=0.05)
+        # A trial that is too slow: nobody waits for it, and its own thread notes the failure.
+        cache._down = True
+        errors = events("guard-test", "error")
+        assert cache.get(KEY) is None
+        time.sleep(0.1)
+        store.gate.set()
+        self.until(lambda: events("guard-test", "error") == errors + 1)
+        clock.now = 11
+        self.until(lambda: cache.get(KEY) == b"value")
+        assert len(opened) == 1
+
     def test_a_store_that_cannot_be_opened_is_opened_later(
         self, guarded: Callable[..., GuardedCache], clock: Clock
     ) -> None:

@@ -59,3 +59,11 @@ def test_cleanup_runs_when_closed_unstarted():
     ClosingIterator(source, lambda: ran.append(1)).close()
     assert ran == [1]
     assert source.closed == 1
+
+
+def test_after_its_close_a_primed_stream_gives_nothing_more():
+    source = Source([1, 2])
+    items = prime(source)
+    source.items.clear()
+    items.close()
+    assert list(items) == []

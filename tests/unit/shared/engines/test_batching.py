@@ -346,3 +346,14 @@ def test_the_estimate_follows_what_batches_take(make, monkeypatch):
     join(held + waits)
     # A tenth of 101 s, and nine tenths of the 0.1 s that is taken for granted, for two batches.
     assert refused.value.retry_after == pytest.approx(2 * 10.19)
+
+
+def test_a_model_that_loses_a_result_fails_and_the_next_item_is_served(make):
+    class Forgetful(Model):
+        def run(self, items):
+            return [] if items == [1] else super().run(items)
+
+    batcher = make(Forgetful())
+    with pytest.raises(EngineFailure):
+        batcher.submit(1, length=1, caller="a")
+    assert batcher.submit(2, length=1, caller="a") == 4

@@ -195,3 +195,20 @@ def test_a_host_that_is_closed_while_it_loads_builds_no_further_engine():
     assert not closing.is_alive()
     assert first.closed
     assert built == []
+
+
+def test_a_failure_that_repeats_is_logged_once(caplog):
+    attempts, another = [], threading.Event()
+
+    class Failing(FakeEngine):
+        def load(self):
+            attempts.append(1)
+            if len(attempts) == 6:
+                another.set()
+            raise NotReady("no network" if len(attempts) < 4 else "no disk")
+
+    host = host_of(Failing("a"), retry_s=0.01)
+    assert another.wait(5)
+    host.close()
+    reasons = [r.reason for r in caplog.records if r.message == "engine failed to load"]
+    assert reasons == ["no network", "no disk"]

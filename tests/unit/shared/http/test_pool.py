@@ -144,6 +144,26 @@ def test_a_file_is_sent_whole_again_after_a_replica_that_had_read_it(serve, make
     assert got == [b"payload"] * 2
 
 
+def test_a_replica_that_is_silent_again_and_again_is_not_waited_for(serve, make_pool):
+    over, asked = threading.Event(), []
+
+    def silent(handler):
+        asked.append(1)
+        over.wait(20)
+        handler.close_connection = True
+
+    pool = make_pool(serve(silent), read_timeout_s=0.2)
+    try:
+        for _ in range(3):
+            with pytest.raises(UpstreamTimeout):
+                pool.request("GET", "/x")
+        with pytest.raises(UpstreamUnavailable, match="every circuit is open"):
+            pool.request("GET", "/x")
+    finally:
+        over.set()
+    assert len(asked) == 3
+
+
 def test_replicas_stay_known_while_no_name_can_be_resolved(make_pool, monkeypatch):
     found = [["10.0.0.1", "10.0.0.2"]]
 

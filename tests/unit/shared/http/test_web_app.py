@@ -1,5 +1,6 @@
 """What every service inherits: probes, errors, tokens, limits, headers, documentation."""
 
+import errno
 import json
 import logging
 import threading
@@ -14,6 +15,7 @@ from shared.core.log import request_id
 from shared.core.metrics import STREAMS
 from shared.core.settings import CommonSettings
 from shared.http.server.app import build_app
+from shared.http.server.middleware import Middleware
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import parse_body
 
@@ -181,6 +183,25 @@ def test_a_long_text_may_come_as_a_form_field():
     assert len(answer.json["text"]) == len(text)
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_or_quota_is_over_some_time(number):
+    app = make()
+
+    @app.get("/full")
+    def full():
+        raise OSError(number, "no room")
+
+    answer = app.test_client().get("/full")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json["error"]["code"] == "disk_full"
+
+
+def test_a_form_field_that_is_repeated_is_a_list():
+    fields = {"text": "a", "tags": ["x", "y"]}
+    answer = make().test_client().post("/order", data=fields, content_type=FORM)
+    assert answer.json["tags"] == ["x", "y"]
+
+
 def test_too_large_a_body():
     answer = make(max_body_bytes=1024).test_client().post("/order", data=b"x" * 2048)
     assert answer.status_code == 413
@@ -262,6 +283,28 @@ def test_a_websocket_neither_needs_a_place_nor_gives_one_back(upgrade):
     session = client.get("/pieces", headers=sockets, buffered=False)
     assert client.get("/pieces").status_code == 200
     session.close()
+
+
+def test_who_asks_for_the_head_alone_has_not_left():
+    app = make()
+
+    @app.get("/head")
+    def head():
+        return Response(iter([b"one"]))
+
+    assert app.test_client().head("/head").status_code == 200
+    metrics = app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'voice_requests_total{engine="",outcome="ok",route="/head"} 1.0' in metrics
+
+
+def test_an_application_that_raises_gives_its_place_back():
+    def app(environ, start_response):
+        raise StopIteration
+
+    served = Middleware(app, 1)
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            served({"PATH_INFO": "/x", "REQUEST_METHOD": "GET"}, lambda *_: None)
 
 
 def test_what_runs_at_the_end_of_an_answer_runs_once():

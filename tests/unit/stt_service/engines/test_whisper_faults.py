@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from shared.core.errors import EngineFailure, NotReady, Overloaded, UnknownModel
+from shared.wire.transcription import Segment
 from stt_service.engines import whisper
 from stt_service.engines.base import SAMPLE_RATE, Options
 from stt_service.engines.pause_splitting import Passage
@@ -85,3 +86,20 @@ def test_weights_come_from_what_was_prepared(tmp_path: Any) -> None:
         engine("enormous").load()
     assert engine("large-v3").spec.commercial_use
     assert not engine("acme/whisper-of-ours").spec.commercial_use
+
+
+def test_words_that_the_model_itself_doubts_are_not_given() -> None:
+    def heard(text: str, no_speech: float, logprob: float) -> Segment:
+        return Segment(start=0, end=1, text=text, no_speech_prob=no_speech, avg_logprob=logprob)
+
+    engine = WhisperEngine(SttSettings(_env_file=None))
+    passage = Passage(np.zeros(SAMPLE_RATE, np.float32), 10.0)
+    found = [
+        heard(" Thanks for watching.", 0.9, -0.9),
+        heard(" A loud room.", 0.9, -0.3),
+        heard(" A quiet word.", 0.2, -0.9),
+        heard(" ...", 0.0, -0.1),
+    ]
+    kept = engine._placed(passage, found)
+    assert [segment.text for segment in kept] == [" A loud room.", " A quiet word."]
+    assert [segment.start for segment in kept] == [10.0, 10.0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,3 +296,15 @@ def test_the_first_sound_is_timed_once_for_each_answer(make_app: AppFactory) -> 
     for number in range(1, 3):
         read(service.speak(SpeechJob("One sentence here. Another one here. And a third.")))
         assert timed() == before + number
+
+
+def test_a_default_voice_is_prepared_in_its_turn(make_app: AppFactory, tmp_path: Path) -> None:
+    (tmp_path / "man.wav").write_bytes(b"recording")
+    engine = FakeEngine(max_concurrency=1)
+    service = service_of(make_app(engine, queue_limit=0, voices_dirs=str(tmp_path)))
+    speaking = service.speak(SpeechJob("One sentence. And another."))
+    with pytest.raises(Overloaded):
+        service.configure(language=None, sample_name="man.wav", keep_sample=False)
+    speaking.close()
+    service.configure(language=None, sample_name="man.wav", keep_sample=False)
+    assert service.defaults.voice_sample == "man.wav"

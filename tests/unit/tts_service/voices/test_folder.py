@@ -74,3 +74,11 @@ def test_a_transcript_may_lie_beside_a_recording(tmp_path: Path) -> None:
     assert folder.names() == ["me.wav"]
     (tmp_path / "me.txt").write_bytes(b"\xff\xfe\xff")
     assert folder.read("me").transcript == ""
+
+
+def test_a_transcript_is_read_up_to_its_limit(folder: VoicesFolder, tmp_path: Path) -> None:
+    transcript = tmp_path / "voices" / "ana.txt"
+    transcript.write_text("\ufeffhello\n  there " + "word " * 1000, encoding="utf-8")
+    text = folder.read("ana").transcript
+    assert text.startswith("hello there word")
+    assert 1900 < len(text) <= 2000
