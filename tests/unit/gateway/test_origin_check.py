@@ -28,6 +28,8 @@ def test_a_star_lets_every_origin_in(make_client, configured, origin):
     assert "POST" in asked.headers["Access-Control-Allow-Methods"]
     answer = client.get("/v1/models", headers={"Origin": origin, "Authorization": "Bearer t"})
     assert answer.status_code == 200
+    readable = answer.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"X-Engine", "X-Fallback", "X-Request-ID", "Retry-After"} <= set(readable)
     # The page must be able to read a refusal too.
     refused = client.get("/v1/models", headers={"Origin": origin})
     assert refused.status_code == 401

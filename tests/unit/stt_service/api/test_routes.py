@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from prometheus_client import REGISTRY
 
 from stt_service.engines.fake import FakeStt
 from tests.unit.stt_service.conftest import wav
@@ -24,6 +25,23 @@ def test_transcribe_answers_the_text_first(make_client):
     assert answer.headers["X-Engine"] == "fake"
     assert answer.headers["X-Audio-Duration"] == "1.000"
     assert "segments" not in answer.json
+
+
+def test_the_sound_that_was_read_is_counted(make_client):
+    def seconds():
+        labels = {"engine": "fake", "direction": "in"}
+        return REGISTRY.get_sample_value("voice_audio_seconds_total", labels) or 0
+
+    before = seconds()
+    make_client().post("/transcribe", data=upload(wav((2.5, 0.5))))
+    assert seconds() - before == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("path", ["/transcribe", "/v1/audio/transcriptions"])
+def test_fields_that_are_left_empty_are_not_given(make_client, path):
+    answer = make_client().post(path, data=upload(field="file", language="", prompt=" "))
+    assert answer.status_code == 200
+    assert answer.json["text"] == "heard 1.00 s"
 
 
 def test_silence_gives_an_empty_text_and_no_language(make_client):

@@ -276,3 +276,17 @@ def test_the_specification_has_every_route(client: FlaskClient) -> None:
         "/v1/models",
         "/ws/tts",
     } <= set(paths)
+
+
+@pytest.mark.parametrize("path", ["/synthesize", "/api/tts/stream"])
+def test_no_proxy_on_the_way_collects_or_keeps_a_stream(client: FlaskClient, path: str) -> None:
+    answer = client.post(path, json={"text": "Hello there."})
+    assert answer.headers["X-Accel-Buffering"] == "no"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_header_names_only_so_many_ignored_parameters(client: FlaskClient) -> None:
+    unknown = {f"unknown_{number}": 1 for number in range(500)}
+    answer = client.post("/synthesize", json={"text": "Hello there.", **unknown})
+    assert answer.status_code == 200
+    assert len(answer.headers["X-Ignored-Parameters"].split(", ")) == 32

@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY
 
 from shared.core.breaker import CircuitBreaker
 from shared.core.errors import (
+    ClientGone,
     EngineFailure,
     InvalidRequest,
     MeshError,
@@ -141,6 +142,12 @@ def test_what_is_about_one_request_leaves_it_closed(circuit: Circuit) -> None:
     attempt(circuit, UpstreamUnavailable("no such voice", code="http_404"))
     for _ in range(2):
         assert attempt(circuit, DOWN) == "http_500"
+    assert attempt(circuit) == "ok"
+
+
+def test_listeners_who_left_say_nothing_about_the_server(circuit: Circuit) -> None:
+    for _ in range(5):
+        assert attempt(circuit, ClientGone("the client has left")) == "ClientGone"
     assert attempt(circuit) == "ok"
 
 
