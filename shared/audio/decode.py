@@ -26,7 +26,6 @@ __all__ = [
     "RawFormat",
     "Resampler",
     "decode",
-    "decode_channels",
     "decode_stream",
     "float_to_pcm16",
     "pcm16_to_float",
@@ -41,26 +40,34 @@ _HEADER_SLACK_S = 1.0
 class AudioReader(Iterator[Float32]):
     """An iterator over the mono float32 blocks of one recording, created by :func:`decode_stream`.
 
-    Close it, or use it as a context manager, if it may not be read to the end.
+    The blocks are the mix of all channels, or one channel alone. Close it, or use it as a context manager, if it may not be read to the end.
 
     Attributes:
         sample_rate: sample rate of the blocks, Hz.
-        channels: number of channels in the file.
+        channels: number of channels in the file. Some decoders correct the header's number, so it
+            is certain only after the first block.
         seconds: seconds decoded so far.
         damage: set after the last block: why the recording is incomplete (cut or damaged file), or
             None.
     """
 
     def __init__(
-        self, source: BinaryIO, sample_rate: int, max_seconds: float, declared: RawFormat | None
+        self,
+        source: BinaryIO,
+        sample_rate: int,
+        max_seconds: float,
+        declared: RawFormat | None,
+        channel: int | None,
     ) -> None:
         self.sample_rate = sample_rate
         self._opened = AudioSource(source, declared)
         self.channels = self._opened.channels
+        self._channel = channel
+        self._begun = False
         try:
             _check_declared_length(self._opened, max_seconds)
             self._weights: dict[int, Float32] = {}
-            if self.channels > 1:
+            if self.channels > 1 and channel is None:
                 # The mixing weights depend on the whole recording, so it is decoded once to measure
                 # it.
                 self._weights = _measure_channels(self._opened, max_seconds)
@@ -84,9 +91,18 @@ class AudioReader(Iterator[Float32]):
     def __next__(self) -> Float32:
         block = next(self._blocks)
         channels = block.shape[0]
+        if self._channel is not None:
+            return self._alone(block, self._channel)
         equal = np.full(channels, 1 / channels, dtype=np.float32)
         mono: Float32 = self._weights.get(channels, equal) @ block
         return mono
+
+    def _alone(self, block: NDArray[np.float32], channel: int) -> Float32:
+        if self._begun and block.shape[0] != self.channels:
+            raise UnsupportedMedia("the number of channels changes within the file", param="file")
+        self._begun = True
+        self.channels = block.shape[0]
+        return np.ascontiguousarray(block[channel])
 
     def close(self) -> None:
         """Stop decoding and free FFmpeg's state. Safe to call twice."""
@@ -106,6 +122,7 @@ def decode_stream(
     sample_rate: int,
     max_seconds: float,
     declared: RawFormat | None = None,
+    channel: int | None = None,
 ) -> AudioReader:
     """Decode a recording in blocks of about five seconds, with bounded memory.
 
@@ -117,6 +134,8 @@ def decode_stream(
         sample_rate: requested sample rate, Hz.
         max_seconds: maximum length of the recording, seconds.
         declared: the format of samples without a header; None for files with a header.
+        channel: index of the only channel to return; None mixes all channels. A file whose channel
+            count changes has no separate channels and is rejected while iterating.
 
     Raises:
         InvalidRequest: no bytes or no samples (code ``empty_audio``).
@@ -125,7 +144,7 @@ def decode_stream(
             while iterating.
     """
     source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
-    return AudioReader(source, sample_rate, max_seconds, declared)
+    return AudioReader(source, sample_rate, max_seconds, declared, channel)
 
 
 def decode(
@@ -146,42 +165,13 @@ def decode(
         data, sample_rate=sample_rate, max_seconds=max_seconds, declared=declared
     ) as reader:
         blocks = list(reader)
-        _refuse_damage(reader.damage)
+        if reader.damage is not None:
+            raise UnsupportedMedia(
+                f"the recording is cut or damaged: {reader.damage}",
+                param="file",
+                code="damaged_audio",
+            )
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
-
-
-def decode_channels(
-    data: bytes | BinaryIO,
-    *,
-    sample_rate: int,
-    max_seconds: float,
-    declared: RawFormat | None = None,
-) -> NDArray[np.float32]:
-    """Decode a whole recording and keep its channels separate, shape ``(channels, n)``.
-
-    Arguments and errors are those of :func:`decode`. A file whose channel count changes is
-    rejected.
-    """
-    source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
-    opened = AudioSource(source, declared)
-    try:
-        _check_declared_length(opened, max_seconds)
-        blocks = list(_resampled_blocks(opened, sample_rate, max_seconds))
-        _refuse_damage(opened.damage)
-    finally:
-        opened.close()
-    if len({block.shape[0] for block in blocks}) > 1:
-        raise UnsupportedMedia("the number of channels changes within the file", param="file")
-    if not blocks:
-        return np.zeros((opened.channels, 0), dtype=np.float32)
-    return np.concatenate(blocks, axis=1)
-
-
-def _refuse_damage(damage: str | None) -> None:
-    if damage is not None:
-        raise UnsupportedMedia(
-            f"the recording is cut or damaged: {damage}", param="file", code="damaged_audio"
-        )
 
 
 def _too_long(max_seconds: float) -> TooLarge:

@@ -34,8 +34,7 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
         description="Multipart, or the recording itself as the body with the fields as the query. "
         "A recording without a header needs `encoding` and `sample_rate`, or a content type such "
         "as `audio/L16;rate=16000`. Where the recording is cut or damaged, what is left of it is "
-        "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set; with "
-        "`channels=separate` such a recording is refused with 415. Headers of the "
+        "transcribed, `warnings` says so and `X-Audio-Truncated: true` is set. Headers of the "
         "answer: `X-Engine`, `X-Audio-Duration`. " + FALLBACK_DESCRIPTION,
     )
     def transcribe() -> Response:
@@ -55,7 +54,8 @@ def speech_routes(service: TranscriptionService, spool_bytes: int) -> Blueprint:
                 text = "\n".join(t.text for t in made)
                 both = ChannelTranscripts(text=text, channels=made)
                 answer = jsonify(both.model_dump(exclude_none=True))
-                return with_engine_headers(answer, made[0].engine, made[0].fallback)
+                # The facts about the recording are the same in every channel.
+                return with_facts(answer, made[0])
             transcript = service.transcribe(job)
         answer = jsonify(
             {"text": transcript.text, "language": transcript.language}

@@ -19,6 +19,12 @@ class RunningTranscription:
     The constructor computes the first segment. Always close it; closing early stops the engine and
     releases its lease.
 
+    Args:
+        engine: the engine to use.
+        lease: the right to use it; None if the caller holds it and releases it later.
+        reader: the recording.
+        options: engine options.
+
     Attributes:
         engine: name of the engine.
         fallback: the skipped preferred engines in the format of ``X-Fallback``; None where there
@@ -29,7 +35,7 @@ class RunningTranscription:
     """
 
     def __init__(
-        self, engine: SttEngine, lease: Lease, reader: AudioReader, options: Options
+        self, engine: SttEngine, lease: Lease | None, reader: AudioReader, options: Options
     ) -> None:
         self.engine = engine.spec.name
         self.fallback: str | None = None
@@ -80,7 +86,8 @@ class RunningTranscription:
             self._recognition.close()
             self._reader.close()
         finally:
-            self._lease.release()
+            if self._lease is not None:
+                self._lease.release()
 
     def _account(self) -> None:
         seconds = time.monotonic() - self._started

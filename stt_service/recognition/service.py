@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared.audio.decode import AudioReader, decode_channels, decode_stream
-from shared.audio.pcm import Float32
+from shared.audio.decode import AudioReader, decode_stream
 from shared.audio.source import RawFormat
 from shared.core.errors import MeshError, Overloaded
 from shared.core.metrics import DECODE_ERRORS
 from shared.engines.engine_host import EngineHost
 from shared.engines.fallback import FALLS_BACK, SkippedEngines
 from shared.wire.speech import Model
-from shared.wire.transcription import Transcript, Word
+from shared.wire.transcription import Transcript
 from stt_service.engines.base import SAMPLE_RATE, Options, SttEngine
 from stt_service.recognition.engine_choice import EngineChooser, EngineQuery
 from stt_service.recognition.language_tags import tag_of
 from stt_service.recognition.running_transcription import RunningTranscription
 
 T = TypeVar("T")
-
-_BLOCK = 5 * SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +83,7 @@ class TranscriptionService:
         """Transcribe a whole recording with one engine. Raises the errors of :meth:`start`."""
 
         def whole(engine: SttEngine, options: Options) -> Transcript:
-            progress = self._begin(engine, job, options)
-            try:
-                for _ in progress:
-                    pass
-                return progress.transcript(
-                    segments=options.segment_times or options.word_times, words=options.word_times
-                )
-            finally:
-                progress.close()
+            return _finished(self._begin(engine, job, options), options)
 
         transcript, fallback = self._by_first_able(job, whole)
         transcript.fallback = fallback
@@ -107,22 +92,18 @@ class TranscriptionService:
     def transcribe_channels(self, job: Job) -> list[Transcript]:
         """Transcribe each channel with one engine and return the transcripts in channel order.
 
+        The recording is decoded once per channel, so that memory use does not depend on its length.
         Raises the errors of :meth:`start`.
         """
 
-        @functools.cache
-        def channels() -> NDArray[np.float32]:
-            return decode_channels(
-                job.source,
-                sample_rate=SAMPLE_RATE,
-                max_seconds=self._max_seconds,
-                declared=job.declared,
-            )
-
         def each(engine: SttEngine, options: Options) -> list[Transcript]:
-            decoded = channels()
-            with self._host.lease(engine):
-                return [_channel(engine, samples, options) for samples in decoded]
+            with self._reader(job, channel=0) as first, self._host.lease(engine):
+                found = [_finished(RunningTranscription(engine, None, first, options), options)]
+                for channel in range(1, first.channels):
+                    with self._reader(job, channel) as reader:
+                        progress = RunningTranscription(engine, None, reader, options)
+                        found.append(_finished(progress, options))
+                return found
 
         made, fallback = self._by_first_able(job, each)
         for transcript in made:
@@ -184,35 +165,27 @@ class TranscriptionService:
             lease.release()
             raise
 
-    def _reader(self, job: Job) -> AudioReader:
+    def _reader(self, job: Job, channel: int | None = None) -> AudioReader:
         try:
             return decode_stream(
                 job.source,
                 sample_rate=SAMPLE_RATE,
                 max_seconds=self._max_seconds,
                 declared=job.declared,
+                channel=channel,
             )
         except MeshError:
             DECODE_ERRORS.inc()
             raise
 
 
-def _channel(engine: SttEngine, samples: Float32, options: Options) -> Transcript:
-    found = engine.transcribe(_blocks(samples), options)
-    segments = list(found)
-    words: list[Word] = [word for segment in segments for word in segment.words or []]
-    return Transcript(
-        text="".join(segment.text for segment in segments).strip(),
-        language=found.language,
-        language_probability=found.language_probability,
-        duration=round(len(samples) / SAMPLE_RATE, 3),
-        engine=engine.spec.name,
-        segments=segments if options.segment_times or options.word_times else None,
-        words=words if options.word_times else None,
-        warnings=found.warnings or None,
-    )
-
-
-def _blocks(samples: Float32) -> Iterator[Float32]:
-    for start in range(0, len(samples), _BLOCK):
-        yield np.ascontiguousarray(samples[start : start + _BLOCK])
+def _finished(progress: RunningTranscription, options: Options) -> Transcript:
+    """Read a transcription to its end and close it."""
+    try:
+        for _ in progress:
+            pass
+        return progress.transcript(
+            segments=options.segment_times or options.word_times, words=options.word_times
+        )
+    finally:
+        progress.close()

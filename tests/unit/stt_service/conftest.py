@@ -12,17 +12,18 @@ from stt_service.engines.fake import FakeStt
 from stt_service.settings import SttSettings
 
 
-def wav(*seconds_and_levels, rate=16_000):
-    """A WAV of stretches: (seconds, amplitude 0-1)."""
+def wav(*seconds_and_levels, rate=16_000, channels=1):
+    """A WAV of stretches: (seconds, amplitude 0-1), the same in every channel."""
     samples = np.concatenate(
         [
             np.sin(np.arange(int(s * rate)) * 2 * np.pi * 220 / rate) * level * 32767
             for s, level in seconds_and_levels
         ]
     ).astype("<i2")
+    samples = np.repeat(samples, channels)
     out = io.BytesIO()
     with wave.open(out, "wb") as writer:
-        writer.setnchannels(1)
+        writer.setnchannels(channels)
         writer.setsampwidth(2)
         writer.setframerate(rate)
         writer.writeframes(samples.tobytes())

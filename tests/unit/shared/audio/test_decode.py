@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from shared.audio.decode import decode, decode_channels, decode_stream
+from shared.audio.decode import decode, decode_stream
 from shared.audio.encode import Container, encode, encode_stream
 from shared.audio.pcm import AudioFormat, Float32
 from shared.audio.samples import float_to_pcm16
@@ -120,17 +120,25 @@ def test_two_talkers_are_both_heard_and_can_be_kept_apart() -> None:
     data = wav_of(np.stack([left, right]))
     mixed = decode(data, sample_rate=RATE, max_seconds=LIMIT)
     assert np.abs(mixed - (left + right) / 2).max() < 1e-4
-    apart = decode_channels(data, sample_rate=RATE, max_seconds=LIMIT)
-    assert apart.shape == (2, left.size)
-    assert np.abs(apart - np.stack([left, right])).max() < 1e-4
+    for channel, talk in enumerate([left, right]):
+        with decode_stream(data, sample_rate=RATE, max_seconds=LIMIT, channel=channel) as reader:
+            alone = np.concatenate(list(reader))
+            assert (reader.channels, reader.damage) == (2, None)
+        assert alone.shape == talk.shape
+        assert np.abs(alone - talk).max() < 1e-4
 
 
-def test_keeping_channels_refuses_what_decoding_refuses() -> None:
+def test_one_channel_of_a_cut_recording_is_read_as_far_as_it_goes() -> None:
     data = wav_of(np.stack([speechlike(), speechlike()]))
-    with pytest.raises(UnsupportedMedia, match="cut or damaged"):
-        decode_channels(data[: len(data) // 2], sample_rate=RATE, max_seconds=LIMIT)
-    with pytest.raises(TooLarge):
-        decode_channels(data, sample_rate=RATE, max_seconds=1)
+    cut = data[: len(data) // 2]
+    with decode_stream(cut, sample_rate=RATE, max_seconds=LIMIT, channel=1) as reader:
+        assert sum(block.size for block in reader) / RATE == pytest.approx(1.5, abs=0.01)
+        assert reader.damage
+    with (
+        pytest.raises(TooLarge),
+        decode_stream(data, sample_rate=RATE, max_seconds=1, channel=1) as reader,
+    ):
+        list(reader)
 
 
 # --- streaming --------------------------------------------------------------------------------
@@ -180,7 +188,7 @@ def test_reading_may_stop_early() -> None:
     assert next(reader, None) is None
 
 
-def test_joined_files_of_different_rates_and_channels_decode_through() -> None:
+def joined_mono_and_stereo() -> bytes:
     first = encode(float_to_pcm16(speechlike(2.0, 24_000)), AudioFormat(24_000), "mp3")
     second = io.BytesIO()
     with av.open(second, "w", format="mp3") as output:
@@ -190,10 +198,23 @@ def test_joined_files_of_different_rates_and_channels_decode_through() -> None:
         frame.sample_rate = 44_100
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    data = first[: len(first) // 417 * 417] + second.getvalue()
+    return first[: len(first) // 417 * 417] + second.getvalue()
+
+
+def test_joined_files_of_different_rates_and_channels_decode_through() -> None:
+    data = joined_mono_and_stereo()
     with decode_stream(data, sample_rate=RATE, max_seconds=LIMIT) as reader:
         seconds = sum(block.size for block in reader) / RATE
     assert seconds > 3.5
+
+
+def test_joined_files_of_different_channels_have_no_separate_channels() -> None:
+    data = joined_mono_and_stereo()
+    with (
+        decode_stream(data, sample_rate=RATE, max_seconds=LIMIT, channel=0) as reader,
+        pytest.raises(UnsupportedMedia, match="number of channels changes"),
+    ):
+        list(reader)
 
 
 # --- limits -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ _DECODE = textwrap.dedent(
     import io, sys
     import av
     import numpy as np
-    from shared.audio.decode import decode, decode_channels
+    from shared.audio.decode import decode, decode_stream
     from shared.audio.source import RawFormat
     from shared.core.errors import MeshError
 
@@ -38,11 +38,17 @@ _DECODE = textwrap.dedent(
             output.mux(stream.encode(None))
         return file.getvalue(), None
 
+    def alone(data, declared, channel):
+        with decode_stream(
+            data, sample_rate=RATE, max_seconds=10, declared=declared, channel=channel
+        ) as reader:
+            return np.concatenate(list(reader))
+
     for channels in map(int, sys.argv[2:]):
         data, declared = recording(sys.argv[1], channels)
         try:
             mono = decode(data, sample_rate=RATE, max_seconds=10, declared=declared)
-            each = decode_channels(data, sample_rate=RATE, max_seconds=10, declared=declared)
+            each = np.stack([alone(data, declared, channel) for channel in range(channels)])
         except MeshError as error:
             print(channels, error.code, flush=True)
             continue

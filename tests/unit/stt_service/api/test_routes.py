@@ -27,14 +27,22 @@ def test_transcribe_answers_the_text_first(make_client):
     assert "segments" not in answer.json
 
 
-def test_the_sound_that_was_read_is_counted(make_client):
-    def seconds():
-        labels = {"engine": "fake", "direction": "in"}
-        return REGISTRY.get_sample_value("voice_audio_seconds_total", labels) or 0
+@pytest.mark.parametrize(("fields", "transcripts"), [({}, 1), ({"channels": "separate"}, 2)])
+def test_the_sound_that_was_read_is_counted(make_client, fields, transcripts):
+    def counts():
+        sample = REGISTRY.get_sample_value
+        return [
+            sample("voice_audio_seconds_total", {"engine": "fake", "direction": "in"}) or 0,
+            sample("voice_real_time_factor_count", {"engine": "fake"}) or 0,
+            sample("voice_stage_latency_seconds_count", {"stage": "stt"}) or 0,
+            sample("voice_audio_decode_errors_total"),
+        ]
 
-    before = seconds()
-    make_client().post("/transcribe", data=upload(wav((2.5, 0.5))))
-    assert seconds() - before == pytest.approx(2.5)
+    client, before = make_client(), counts()
+    client.post("/transcribe", data=upload(wav((2.5, 0.5), channels=2), **fields))
+    client.post("/transcribe", data=upload(b"no audio" * 100, **fields))
+    more = [now - then for now, then in zip(counts(), before, strict=True)]
+    assert more == pytest.approx([2.5 * transcripts, transcripts, transcripts, 1])
 
 
 @pytest.mark.parametrize("path", ["/transcribe", "/v1/audio/transcriptions"])
@@ -111,6 +119,18 @@ def test_a_recording_that_was_cut_is_said_to_be(make_client):
     assert answer.json["warnings"]
 
 
+def test_the_channels_of_a_recording_that_was_cut_are_said_to_be(make_client):
+    cut = wav((2.0, 0.5), channels=2)[:80_000]
+    answer = make_client().post("/transcribe", data=upload(cut, channels="separate"))
+    assert answer.status_code == 200
+    assert answer.headers["X-Audio-Truncated"] == "true"
+    assert answer.headers["X-Audio-Duration"] == "1.249"
+    assert [c["text"] for c in answer.json["channels"]] == ["heard 1.25 s"] * 2
+    for channel in answer.json["channels"]:
+        assert channel["truncated"] is True
+        assert "cut or damaged" in channel["warnings"][0]
+
+
 @pytest.mark.parametrize("channels", ["mix", "separate"])
 def test_a_warning_of_the_engine_is_passed_on_and_is_no_damage(make_client, channels):
     class Deaf(FakeStt):
@@ -140,8 +160,19 @@ def test_large_uploads_go_through_a_file(make_client):
 
 
 def test_channels_apart(make_client):
-    answer = make_client().post("/transcribe", data=upload(channels="separate"))
-    assert [c["text"] for c in answer.json["channels"]] == ["heard 1.00 s"]
+    sound = wav((1.0, 0.5), channels=3)
+    answer = make_client().post("/transcribe", data=upload(sound, channels="separate"))
+    assert [c["text"] for c in answer.json["channels"]] == ["heard 1.00 s"] * 3
+    assert answer.headers["X-Audio-Duration"] == "1.000"
+    assert "X-Audio-Truncated" not in answer.headers
+
+
+def test_an_engine_that_fails_in_one_channel_is_free_afterwards(make_client):
+    client = make_client(FakeStt(fail_after=1), queue_limit=0)
+    sound = wav((6.0, 0.5), channels=2)
+    for _ in range(2):
+        answer = client.post("/transcribe", data=upload(sound, channels="separate"))
+        assert answer.json["error"]["code"] == "engine_failure"
 
 
 @pytest.mark.parametrize(
