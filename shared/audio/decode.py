@@ -15,11 +15,12 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.audio.decoding_limits import DecodingLimits
 from shared.audio.downmix import ChannelStatistics
 from shared.audio.pcm import Float32
 from shared.audio.samples import Resampler, float_to_pcm16, pcm16_to_float, resample
 from shared.audio.source import AudioSource, RawFormat, raw_format_of
-from shared.core.errors import TooLarge, UnsupportedMedia
+from shared.core.errors import UnsupportedMedia
 
 __all__ = [
     "AudioReader",
@@ -34,13 +35,14 @@ __all__ = [
 ]
 
 BLOCK_SECONDS = 5.0
-_HEADER_SLACK_S = 1.0
 
 
 class AudioReader(Iterator[Float32]):
     """An iterator over the mono float32 blocks of one recording, created by :func:`decode_stream`.
 
-    The blocks are the mix of all channels, or one channel alone. Close it, or use it as a context manager, if it may not be read to the end.
+    The blocks are the mix of all channels, or one channel alone.
+
+    Close it, or use it as a context manager, if it may not be read to the end.
 
     Attributes:
         sample_rate: sample rate of the blocks, Hz.
@@ -65,7 +67,7 @@ class AudioReader(Iterator[Float32]):
         self._channel = channel
         self._begun = False
         try:
-            _check_declared_length(self._opened, max_seconds)
+            DecodingLimits(max_seconds, sample_rate).check_header(self._opened)
             self._weights: dict[int, Float32] = {}
             if self.channels > 1 and channel is None:
                 # The mixing weights depend on the whole recording, so it is decoded once to measure
@@ -140,8 +142,11 @@ def decode_stream(
     Raises:
         InvalidRequest: no bytes or no samples (code ``empty_audio``).
         UnsupportedMedia: the data contains no decodable audio; may also be raised while iterating.
-        TooLarge: longer than ``max_seconds``; raised here if the header declares it, otherwise
-            while iterating.
+        TooLarge: longer than ``max_seconds`` (code ``audio_too_long``), or too many samples in all
+            channels (``too_many_samples``); raised here if the header declares it, otherwise while
+            iterating.
+        ClientGone: the client of the current request has disconnected; may also be raised while
+            iterating.
     """
     source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
     return AudioReader(source, sample_rate, max_seconds, declared, channel)
@@ -174,18 +179,6 @@ def decode(
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
 
 
-def _too_long(max_seconds: float) -> TooLarge:
-    return TooLarge(
-        f"the recording is longer than {max_seconds:g} seconds", param="file", code="audio_too_long"
-    )
-
-
-def _check_declared_length(opened: AudioSource, max_seconds: float) -> None:
-    declared = opened.declared_seconds
-    if declared is not None and declared > max_seconds + _HEADER_SLACK_S:
-        raise _too_long(max_seconds)
-
-
 def _measure_channels(opened: AudioSource, max_seconds: float) -> dict[int, Float32]:
     """Return the mixing weights for each channel count that occurs in the recording."""
     statistics: dict[int, ChannelStatistics] = {}
@@ -207,9 +200,9 @@ def _resampled_blocks(
     shape: tuple[Any, ...] | None = None
     pending: list[NDArray[np.float32]] = []
     held = 0
+    limits = DecodingLimits(max_seconds, sample_rate)
     for frame in opened.frames():
-        if opened.seconds > max_seconds + 1e-6:
-            raise _too_long(max_seconds)
+        limits.count(opened, frame)
         frame_shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         if frame_shape != shape:
             if resampler is not None:

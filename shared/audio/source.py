@@ -17,7 +17,8 @@ import av
 import av.error
 
 from shared.audio.wav import WavCheck, check_wav
-from shared.core.errors import InvalidRequest, UnsupportedMedia
+from shared.core.cancellation import client_is_gone
+from shared.core.errors import ClientGone, InvalidRequest, UnsupportedMedia
 
 # Self-contained audio and video containers. Excluded on purpose: hls, dash, concat, sdp, rtsp,
 # image2, lavfi, ffmetadata and subtitle formats, which open other files, devices or sockets, and
@@ -38,6 +39,8 @@ _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 1_000, 768_000, 32
 # Enough packets to distinguish noise that was probed as MP3 or AAC from a recording with a damaged
 # start.
 _TRIAL_PACKETS = 32
+# At most about 0.6 s of decoding: a packet of FLAC holds up to 65 535 samples of eight channels.
+_PACKETS_BETWEEN_PROBES = 64
 # Because of codec delay and padding, decoded and declared lengths differ by up to a few frames.
 _TOLERANCE_S, _TOLERANCE_SHARE = 0.3, 0.001
 # These containers store an exact sample count.
@@ -183,6 +186,7 @@ class AudioSource:
         Raises:
             InvalidRequest: the file has no samples (code ``empty_audio``).
             UnsupportedMedia: more than half of the packets cannot be decoded.
+            ClientGone: the client of the current request has disconnected.
         """
         packets = failed = 0
         stray = corrupt = broke_off = False
@@ -191,6 +195,8 @@ class AudioSource:
                 broke_off = True
                 break
             packets += 1
+            if packets % _PACKETS_BETWEEN_PROBES == 0 and client_is_gone():
+                raise ClientGone("the client has left")
             corrupt = corrupt or packet.is_corrupt
             try:
                 frames = packet.decode()

@@ -288,9 +288,7 @@ def test_a_long_recording_is_read_anew_and_not_kept(separate):
     tracemalloc.start()
     try:
         job = Job(source, Options())
-        (transcript,) = (
-            service.transcribe_channels(job) if separate else [service.transcribe(job)]
-        )
+        (transcript,) = service.transcribe_channels(job) if separate else [service.transcribe(job)]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
