@@ -82,7 +82,7 @@ class Conversation:
                 if "transcription" in event or event.get("event") == "no_speech":
                     on_words(event.get("transcription") or "", event.get("llama") or "")
                 if "error" in event:
-                    raise fault_from_body(event, 500)
+                    raise fault_from_body(event, None)
                 if event.get("event") == "no_speech":
                     return b""
         except websocket.WebSocketTimeoutException:

@@ -1,4 +1,4 @@
-"""Validate data with a pydantic model and report the invalid field as a mesh error."""
+"""Validate requests and the answers of services with a pydantic model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.core.errors import InvalidRequest
+from shared.core.errors import InvalidRequest, UpstreamUnavailable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,3 +45,18 @@ def validate(model: type[M], data: Any) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         raise validation_fault(error) from None
+
+
+def validate_answer(model: type[M], data: Any, service: str) -> M:
+    """Validate the answer of ``service`` and return it as an instance of ``model``.
+
+    Raises:
+        UpstreamUnavailable: the answer is invalid, which is not the fault of the request.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UpstreamUnavailable(
+            f"{service} sent an invalid answer ({validation_fault(error).message})",
+            details={"upstream": service},
+        ) from None

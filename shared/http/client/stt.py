@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from shared.core.errors import UpstreamUnavailable
 from shared.http.client.pool import UpstreamPool
 from shared.wire.transcription import Transcript
-from shared.wire.validation import validate
+from shared.wire.validation import validate_answer
 
 
 class SttClient:
@@ -26,7 +25,8 @@ class SttClient:
 
         Raises:
             MeshError: the service's own error (``UnsupportedMedia``, ``Overloaded``, …), or
-                ``UpstreamUnavailable``, ``UpstreamTimeout``.
+                ``UpstreamUnavailable`` (also for an answer that is no transcript),
+                ``UpstreamTimeout``.
         """
         data = self._pool.json(
             "POST",
@@ -35,9 +35,7 @@ class SttClient:
             params={"language": language} if language else None,
             body=audio,
         )
-        if not isinstance(data, dict):
-            raise UpstreamUnavailable("stt sent no transcript")
-        return validate(Transcript, data)
+        return validate_answer(Transcript, data, "stt")
 
     def is_ready(self) -> bool:
         """Return whether a replica is ready."""

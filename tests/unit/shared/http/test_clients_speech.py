@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import urllib3
 
-from shared.core.errors import Overloaded, UnknownVoice, UpstreamUnavailable
+from shared.core.errors import MeshError, Overloaded, UnknownVoice, UpstreamUnavailable
+from shared.http.client.pool import UpstreamPool
 from shared.http.client.stt import SttClient
 from shared.http.client.tts import TtsClient
+from tests.little_server import LittleServer
 
 
 class FakeResponse:
     def __init__(self, status=200, body=b"", headers=None, pieces=None):
         self.status_code = status
-        self.headers = headers or {}
+        self.headers = {"Content-Type": "audio/pcm;rate=24000", **(headers or {})}
         self.closed = 0
         self._body = body
         self.raw = self
@@ -125,3 +127,108 @@ def test_transcripts():
     assert client.is_ready()
     with pytest.raises(UpstreamUnavailable):
         SttClient(FakePool([])).transcribe(b"x")
+
+
+@pytest.fixture
+def answering():
+    """A pool on a real server that gives one answer: status, body, headers."""
+    opened = []
+
+    def start(status, body, **headers):
+        def answer(handler):
+            handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+            handler.send_response(status)
+            for name, value in headers.items():
+                handler.send_header(name.replace("_", "-"), value)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        server = LittleServer(answer)
+        opened.append(server)
+        opened.append(UpstreamPool("test", [server.url]))
+        return opened[-1]
+
+    yield start
+    for each in reversed(opened):
+        each.close()
+
+
+HTML = b"<html><body>It works!</body></html>"
+TRANSCRIPT = {"text": "hi", "language": "en", "duration": 1.0, "engine": "e"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        HTML,
+        b"{",
+        b"null",
+        b'"hi"',
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        json.dumps(TRANSCRIPT | {"text": None}).encode(),
+        json.dumps(TRANSCRIPT | {"duration": "long"}).encode(),
+        json.dumps(TRANSCRIPT | {"segments": [{"text": "hi"}]}).encode(),
+    ],
+)
+def test_a_transcript_that_is_none_is_the_fault_of_the_service(answering, body):
+    with pytest.raises(UpstreamUnavailable) as caught:
+        SttClient(answering(200, body, Content_Type="application/json")).transcribe(b"x")
+    assert caught.value.status == 502
+
+
+@pytest.mark.parametrize("body", [b"", HTML, b"[]", b"{}", b'{"voices": [{"id": "a"}]}'])
+def test_a_list_of_voices_that_is_none_is_the_fault_of_the_service(answering, body):
+    with pytest.raises(UpstreamUnavailable):
+        TtsClient(answering(200, body)).voices()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (HTML, {"Content_Type": "text/html"}),
+        (b"\0\0", {}),
+        *(
+            (b"\0\0", {"Content_Type": "audio/pcm", "X_Sample_Rate": rate})
+            for rate in ("", "fast", "0", "-24000", "1e9", "24000.0", "9" * 5000)
+        ),
+    ],
+)
+def test_speech_that_is_no_audio_is_the_fault_of_the_service(answering, body, headers):
+    with pytest.raises(UpstreamUnavailable):
+        TtsClient(answering(200, body, **headers)).speak("hi")
+
+
+@pytest.mark.parametrize("body", [b"", b"\0"])
+def test_speech_without_a_sample_is_the_fault_of_the_service(answering, body):
+    stream = TtsClient(answering(200, body, Content_Type="audio/pcm")).speak("hi")
+    with pytest.raises(UpstreamUnavailable, match="no audio"):
+        list(stream)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "wanted"),
+    [
+        (404, HTML, 502),
+        (401, b"", 502),
+        (422, b'{"detail": []}', 502),
+        (302, b"", 502),
+        (500, HTML, 500),
+        (503, HTML, 503),
+        (507, b"[" * 100_000, 502),
+        (415, b'{"error": {"message": "m", "code": "damaged_audio"}}', 415),
+        (400, b'{"error": {"message": 1, "param": [], "code": {}}}', 400),
+    ],
+)
+def test_an_error_keeps_its_status_only_where_the_service_explains_it(
+    answering, status, body, wanted
+):
+    pool = answering(status, body, Retry_After="inf")
+    for call in (lambda: TtsClient(pool).speak("hi"), lambda: SttClient(pool).transcribe(b"x")):
+        with pytest.raises(MeshError) as caught:
+            call()
+        assert caught.value.status == wanted
+        assert caught.value.retry_after != float("inf")

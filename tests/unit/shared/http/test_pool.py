@@ -74,8 +74,19 @@ def test_a_trial_without_an_outcome_does_not_block_for_ever():
             UnknownVoice,
         ),
         ({"error": {"message": "m", "code": "something_new"}}, 422, InvalidRequest),
+        ({"error": {"message": "m", "code": "overloaded"}}, None, Overloaded),
+        ({"error": {"message": "m", "code": "something_new"}}, None, EngineFailure),
+        ({"error": {"message": "m", "code": ["x"], "param": {}}}, 422, InvalidRequest),
+        # Only the status tells a service without space for temporary files from one that cannot
+        # save.
+        ({"error": {"message": "m", "code": "disk_full"}}, 503, Overloaded),
         ({"error": "text"}, 500, EngineFailure),
-        (None, 599, EngineFailure),
+        (None, 504, UpstreamTimeout),
+        (None, 599, UpstreamUnavailable),
+        (None, 401, UpstreamUnavailable),
+        ({"detail": "Not Found"}, 404, UpstreamUnavailable),
+        ("text", 302, UpstreamUnavailable),
+        ({"error": "text"}, None, EngineFailure),
     ],
 )
 def test_faults_are_rebuilt_by_code_then_by_status(body, status, cls):
