@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import requests
+from pydantic import BaseModel
 
 from shared.core.errors import (
     EngineFailure,
@@ -21,6 +21,25 @@ from voice_agent.llm.base import LlmEngine, Message, ReplyOptions
 from voice_agent.settings import AgentSettings
 
 _CONNECT_TIMEOUT_S = 2.0
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    delta: _Delta | None = None
+    finish_reason: Any = None
+
+
+class _Chunk(BaseModel):
+    """One event of a streamed completion.
+
+    Servers differ in what they leave out or send as null; an event with the usage has no choices.
+    """
+
+    choices: list[_Choice] | None = None
+    error: Any = None
 
 
 def build(settings: AgentSettings) -> OpenAiLlm:
@@ -74,8 +93,13 @@ class OpenAiLlm(LlmEngine):
                 yield from _pieces(response)
             except requests.Timeout:
                 raise UpstreamTimeout("the language model fell silent") from None
-            except (requests.RequestException, ValueError) as error:
+            except requests.RequestException as error:
                 raise UpstreamUnavailable("the language model broke off") from error
+            except ValueError:
+                # Without its cause, which quotes the reply.
+                raise UpstreamUnavailable(
+                    "the language model sent something that is no reply"
+                ) from None
 
     def _post(self, messages: Sequence[Message], options: ReplyOptions) -> requests.Response:
         key = self._settings.openai_api_key.get_secret_value()
@@ -96,7 +120,9 @@ class OpenAiLlm(LlmEngine):
             )
         except requests.Timeout:
             raise UpstreamTimeout("the language model did not answer") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
+            # A ValueError comes from a redirect to an invalid URL, which requests parses although
+            # the redirect is not followed.
             raise UpstreamUnavailable("the language model is not reachable") from error
         if response.status_code == 200:
             return response
@@ -112,6 +138,7 @@ def _pieces(response: requests.Response) -> Iterator[str]:
     Raises:
         UpstreamUnavailable: the stream ended without an end marker or finish reason.
         EngineFailure: the stream reports an error.
+        ValueError: an event is not of the expected form.
     """
     complete = False
     for line in response.iter_lines(chunk_size=None):
@@ -120,12 +147,12 @@ def _pieces(response: requests.Response) -> Iterator[str]:
         data = line[5:].strip()
         if data == b"[DONE]":
             return
-        chunk: dict[str, Any] = json.loads(data)
-        if "error" in chunk:
+        chunk = _Chunk.model_validate_json(data)
+        if chunk.error is not None:
             raise EngineFailure("the language model reported an error")
-        for choice in chunk.get("choices", [])[:1]:
-            if text := choice.get("delta", {}).get("content"):
-                yield text
-            complete = complete or choice.get("finish_reason") is not None
+        for choice in (chunk.choices or [])[:1]:
+            if choice.delta is not None and choice.delta.content:
+                yield choice.delta.content
+            complete = complete or choice.finish_reason is not None
     if not complete:
         raise UpstreamUnavailable("the language model broke off in the middle of its reply")
