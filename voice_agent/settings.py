@@ -51,7 +51,8 @@ class AgentSettings(ServiceSettings):
     llm_context: int = Field(
         default=2048,
         ge=512,
-        description="Context size of one conversation in the embedded engine, tokens.",
+        description="Context size of one conversation, of the embedded engine and of Ollama, "
+        "tokens.",
     )
     openai_base_url: str = Field(
         default="", description="Base URL of an OpenAI-compatible server for LLM_ENGINES=openai."

@@ -262,6 +262,7 @@ class TestOllama:
         _, body, _ = server.asked[-1]
         assert body["messages"] == [message.as_dict() for message in ASK]
         assert body["options"]["num_predict"] == 33
+        assert body["options"]["num_ctx"] == 2048
         assert body["think"] is False
 
     @pytest.mark.parametrize(

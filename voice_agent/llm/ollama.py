@@ -110,7 +110,13 @@ class OllamaLlm(LlmEngine):
             stream=True,
             # Reasoning is off: it is not spoken, delays the audio and counts as tokens.
             think=False,
-            options={"num_predict": options.max_tokens, "temperature": options.temperature},
+            options={
+                # Ollama's own default may be smaller than what the conversation was fitted to, and
+                # it drops what exceeds it without an error.
+                "num_ctx": self._settings.llm_context,
+                "num_predict": options.max_tokens,
+                "temperature": options.temperature,
+            },
         )
         done = False
         try:
