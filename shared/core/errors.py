@@ -179,6 +179,13 @@ class UpstreamTimeout(MeshError):
     default_code = "upstream_timeout"
 
 
+class InsufficientStorage(MeshError):
+    """There is no space left to save what the request asked to save; nothing was changed (507)."""
+
+    status = 507
+    default_code = "disk_full"
+
+
 class ClientGone(MeshError):
     """The client disconnected before the response began, so it never receives this error.
 

@@ -109,7 +109,8 @@ def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
         request=ConfigRequest,
         responses={200: ServiceConfig},
         description="The voice is prepared at once, so that its first use is immediate. The "
-        "defaults outlive a restart.",
+        "defaults outlive a restart. Where the disk is full the answer is 507 and nothing "
+        "changes.",
     )
     def write_config() -> Response:
         request, _ = parse_body(ConfigRequest)

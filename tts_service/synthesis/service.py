@@ -128,6 +128,7 @@ class SpeechService:
             InvalidRequest: no engine speaks the language, or the recording cannot be used.
             UnknownVoice: there is no such recording.
             NotReady: no engine is ready to check them.
+            InsufficientStorage: the disk is full; the defaults stay unchanged.
         """
         new = self.defaults
         if language is not None:

@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from shared.core.disk_full import is_full
+from shared.core.errors import InsufficientStorage
+
 log = logging.getLogger(__name__)
 
 _Version: TypeAlias = tuple[int, int] | None
@@ -35,8 +38,8 @@ class Defaults:
 class DefaultsStore:
     """The current :class:`Defaults`, stored in a small file that other replicas may write too.
 
-    Errors in reading or writing the file are logged and not raised: the previous defaults, at first
-    the configured ones, stay in use.
+    Errors in reading the file are logged and not raised: the previous defaults, at first the
+    configured ones, stay in use.
 
     Args:
         path: path of the file; its folder is created on saving.
@@ -59,18 +62,38 @@ class DefaultsStore:
         return self._current
 
     def save(self, defaults: Defaults) -> None:
-        """Apply ``defaults`` and write them to disk atomically."""
+        """Write ``defaults`` to disk atomically and apply them.
+
+        In a folder that is not writable they apply to this process alone, which is logged.
+
+        Raises:
+            InsufficientStorage: the disk is full; the defaults in force stay unchanged.
+        """
         with self._lock:
-            self._current = defaults
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".defaults-")
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(asdict(defaults), file)
-                Path(temporary).replace(self._path)
+                self._write(defaults)
                 self._seen = self._version()
             except OSError as error:
                 log.error("defaults not saved", extra={"error": type(error).__name__})
+                if is_full(error):
+                    raise InsufficientStorage(
+                        "the defaults cannot be saved, because the disk is full; they are unchanged"
+                    ) from error
+            self._current = defaults
+
+    def _write(self, defaults: Defaults) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".defaults-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(asdict(defaults), file)
+                file.flush()
+                # Some file systems report a full disk only here.
+                os.fsync(file.fileno())
+            Path(temporary).replace(self._path)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
     def _version(self) -> _Version:
         """Return inode and modification time, which detect a replaced file; None without a file."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import struct
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,25 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
 @pytest.fixture
 def client(make_app: AppFactory) -> FlaskClient:
     return make_app().test_client()
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which temporary files can be created but not written."""
+    create = tempfile.mkstemp
+
+    def on_full_disk(*args: Any, **options: Any) -> tuple[int, str]:
+        handle, path = create(*args, **options)
+        os.close(handle)
+        return os.open("/dev/full", os.O_WRONLY), path
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            patched.setattr(tempfile, "mkstemp", on_full_disk)
+            yield
+
+    return full
 
 
 def service_of(app: Flask) -> SpeechService:

@@ -218,7 +218,7 @@ def test_speech_without_a_sample_is_the_fault_of_the_service(answering, body):
         (302, b"", 502),
         (500, HTML, 500),
         (503, HTML, 503),
-        (507, b"[" * 100_000, 502),
+        (599, b"[" * 100_000, 502),
         (415, b'{"error": {"message": "m", "code": "damaged_audio"}}', 415),
         (400, b'{"error": {"message": 1, "param": [], "code": {}}}', 400),
     ],

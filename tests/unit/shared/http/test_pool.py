@@ -15,6 +15,7 @@ from shared.core.cancellation import watching
 from shared.core.errors import (
     ClientGone,
     EngineFailure,
+    InsufficientStorage,
     InvalidRequest,
     Overloaded,
     UnknownVoice,
@@ -80,6 +81,7 @@ def test_a_trial_without_an_outcome_does_not_block_for_ever():
         # Only the status tells a service without space for temporary files from one that cannot
         # save.
         ({"error": {"message": "m", "code": "disk_full"}}, 503, Overloaded),
+        ({"error": {"message": "m", "code": "disk_full"}}, 507, InsufficientStorage),
         ({"error": "text"}, 500, EngineFailure),
         (None, 504, UpstreamTimeout),
         (None, 599, UpstreamUnavailable),

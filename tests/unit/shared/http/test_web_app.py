@@ -104,6 +104,7 @@ def test_probes():
         ("UpstreamUnavailable", 502, None),
         ("UpstreamTimeout", 504, None),
         ("EngineFailure", 500, None),
+        ("InsufficientStorage", 507, None),
     ],
 )
 def test_each_error_has_its_status_and_the_agreed_body(name, status, retry):

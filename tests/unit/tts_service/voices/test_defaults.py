@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from shared.core.errors import InsufficientStorage
 from tts_service.voices.defaults import Defaults, DefaultsStore
 
 INITIAL = Defaults("en")
@@ -40,3 +41,19 @@ def test_a_folder_that_cannot_be_written_is_not_fatal(path, caplog):
     store.save(Defaults("es"))
     assert store.current == Defaults("es")
     assert "defaults not saved" in caplog.text
+
+
+def test_a_full_disk_changes_nothing_and_leaves_nothing_half_written(path, full_disk):
+    store = DefaultsStore(path, INITIAL)
+    store.save(Defaults("es", "me.wav"))
+    with full_disk(), pytest.raises(InsufficientStorage) as caught:
+        store.save(Defaults("pt"))
+    assert (caught.value.status, caught.value.ws_close, caught.value.code) == (
+        507,
+        1011,
+        "disk_full",
+    )
+    assert store.current == DefaultsStore(path, INITIAL).current == Defaults("es", "me.wav")
+    assert list(path.parent.iterdir()) == [path]
+    store.save(Defaults("pt"))
+    assert DefaultsStore(path, INITIAL).current == Defaults("pt")
