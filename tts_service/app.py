@@ -65,7 +65,7 @@ def create_app(
         return host.is_ready(), {"engines": host.status()}
 
     app = build_app("tts_service", settings, readiness=readiness)
-    app.register_blueprint(speech_routes(service, settings.max_reference_bytes))
+    app.register_blueprint(speech_routes(service, settings))
     app.register_blueprint(openai_routes(service))
     ws.install(app, service, settings.max_sessions)
     app.extensions["tts_service"] = service

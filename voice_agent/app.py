@@ -42,9 +42,8 @@ def create_app(
         queue_limit=settings.queue_limit,
         queue_timeout_s=settings.queue_timeout_s,
     )
-    token = next(iter(settings.api_tokens), None)
-    stt = SttClient(UpstreamPool("stt", settings.stt_url, token=token))
-    tts = TtsClient(UpstreamPool("tts", settings.tts_url, token=token))
+    stt = SttClient(UpstreamPool("stt", settings.stt_url, token=settings.own_token))
+    tts = TtsClient(UpstreamPool("tts", settings.tts_url, token=settings.own_token))
     options = ReplyOptions(max_tokens=settings.reply_max_tokens)
     parts = Parts(stt, tts, host, options, settings.voice_name)
 

@@ -81,7 +81,7 @@ class Unauthorized(MeshError):
 
 
 class Forbidden(MeshError):
-    """The request's origin is not allowed (403)."""
+    """The request's origin or its token is not allowed to do this (403)."""
 
     status = 403
     ws_close = 1008

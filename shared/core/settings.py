@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -42,6 +50,34 @@ def split_names(value: object) -> object:
     return value
 
 
+class Tokens(frozenset[str]):
+    """A set of bearer tokens that iterates in the order in which they were given.
+
+    The first one is the mesh's own, so all processes must agree on the order, which they do not for
+    a plain set of strings.
+    """
+
+    _ordered: tuple[str, ...]
+
+    def __new__(cls, tokens: Iterable[str] = ()) -> Self:
+        """Return the set of ``tokens`` without repetitions."""
+        ordered = tuple(dict.fromkeys(tokens))
+        made = super().__new__(cls, ordered)
+        made._ordered = ordered
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ordered)
+
+
+def _tokens(value: object) -> Tokens:
+    """Return the tokens of a comma-separated string or of an iterable of strings."""
+    names = split_names(value)
+    if not isinstance(names, Iterable):
+        raise ValueError("tokens must be text, separated by commas")
+    return Tokens(str(name) for name in names)
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_names)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -55,6 +91,8 @@ class CommonSettings(BaseSettings):
         extra="ignore",
         populate_by_name=True,
         frozen=True,
+        # Tokens and keys are settings too, and errors end up in logs.
+        hide_input_in_errors=True,
     )
 
     voicemesh_home: Path = Field(
@@ -73,10 +111,16 @@ class CommonSettings(BaseSettings):
         validation_alias=AliasChoices("BIND_HOST", "API_HOST"),
         description="Address to listen on. Anything but loopback needs API_TOKENS.",
     )
-    api_tokens: Annotated[frozenset[str], NoDecode, BeforeValidator(split_names)] = Field(
-        default=frozenset(),
+    api_tokens: Annotated[frozenset[str], NoDecode, PlainValidator(_tokens)] = Field(
+        default=Tokens(),
         validation_alias=AliasChoices("API_TOKENS", "API_TOKEN"),
-        description="Bearer tokens that are accepted, separated by commas. None: loopback only.",
+        description="Bearer tokens that are accepted, separated by commas. None: loopback only. "
+        "The services use the first one among themselves.",
+    )
+    config_tokens: Annotated[frozenset[str], NoDecode, BeforeValidator(split_names)] = Field(
+        default=frozenset(),
+        description="Those of API_TOKENS that may change everybody's defaults with POST "
+        "/api/config, separated by commas; all of them where not given.",
     )
     allow_open_access: bool = Field(
         default=False,
@@ -163,6 +207,11 @@ class CommonSettings(BaseSettings):
         return self.voicemesh_state or self.voicemesh_home
 
     @property
+    def own_token(self) -> str | None:
+        """Token that the services send to each other: the first of ``API_TOKENS``, or None."""
+        return next(iter(self.api_tokens), None)
+
+    @property
     def effective_log_level(self) -> str:
         """``DEBUG`` if ``DEBUG_MODE`` is set, otherwise ``LOG_LEVEL``."""
         return "DEBUG" if self.debug_mode else self.log_level.upper()
@@ -183,3 +232,9 @@ class ServiceSettings(CommonSettings):
             f"BIND_HOST={reached_at} needs API_TOKENS (or ALLOW_OPEN_ACCESS=true, "
             "which lets anybody who reaches the port in)"
         )
+
+    @model_validator(mode="after")
+    def _config_tokens_are_accepted(self) -> Self:
+        if self.config_tokens <= self.api_tokens:
+            return self
+        raise ValueError("CONFIG_TOKENS holds a token that is not one of API_TOKENS")

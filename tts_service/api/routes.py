@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import FileStorage
 
 from shared.audio.encode import MIME
 from shared.core.errors import InvalidRequest, TooLarge
 from shared.core.metrics import UPLOAD_BYTES
+from shared.http.server.auth import presented_token
+from shared.http.server.config_tokens import require_config_token
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import parse_body
 from shared.wire.speech import (
@@ -20,6 +22,7 @@ from shared.wire.speech import (
 from tts_service.api.dialects import job_of_synthesize, job_of_voice_request, wants_whole
 from tts_service.api.responses import streamed, whole
 from tts_service.engines.base import Reference
+from tts_service.settings import TtsSettings
 from tts_service.synthesis.service import SpeechService
 
 _AUDIO = {200: tuple(sorted(set(MIME.values())))}
@@ -32,7 +35,7 @@ _HEADERS_NOTE = (
 )
 
 
-def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
+def speech_routes(service: SpeechService, settings: TtsSettings) -> Blueprint:
     """Return the blueprint of the native API.
 
     Its routes are ``/synthesize``, ``/api/tts/*``, ``/generate-voice``, ``/api/config``,
@@ -50,10 +53,10 @@ def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
         'container with `format`. `"stream": false` gives a finished file. ' + _HEADERS_NOTE,
     )
     def synthesize() -> Response:
-        request, _ = parse_body(SynthesizeRequest)
-        as_file = wants_whole(request)
-        stream = service.speak(job_of_synthesize(request, whole=as_file))
-        return (whole if as_file else streamed)(stream, request.format)
+        wanted, _ = parse_body(SynthesizeRequest)
+        as_file = wants_whole(wanted)
+        stream = service.speak(job_of_synthesize(wanted, whole=as_file))
+        return (whole if as_file else streamed)(stream, wanted.format)
 
     @routes.post("/api/tts/batch")
     @operation(
@@ -64,8 +67,8 @@ def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
         description="Exact `Content-Length` and WAV header. " + _HEADERS_NOTE,
     )
     def batch() -> Response:
-        request, _ = parse_body(SynthesizeRequest)
-        return whole(service.speak(job_of_synthesize(request, whole=True)), request.format)
+        wanted, _ = parse_body(SynthesizeRequest)
+        return whole(service.speak(job_of_synthesize(wanted, whole=True)), wanted.format)
 
     @routes.post("/api/tts/stream")
     @operation(
@@ -76,8 +79,8 @@ def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
         description="As `/synthesize`. " + _HEADERS_NOTE,
     )
     def stream() -> Response:
-        request, _ = parse_body(SynthesizeRequest)
-        return streamed(service.speak(job_of_synthesize(request, whole=False)), request.format)
+        wanted, _ = parse_body(SynthesizeRequest)
+        return streamed(service.speak(job_of_synthesize(wanted, whole=False)), wanted.format)
 
     @routes.post("/generate-voice")
     @operation(
@@ -91,11 +94,11 @@ def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
         + _HEADERS_NOTE,
     )
     def generate_voice() -> Response:
-        request, files = parse_body(VoiceRequest)
-        as_file = wants_whole(request.parameters)
-        sample = _sample(files, max_sample_bytes)
-        answer = service.speak(job_of_voice_request(request, sample, whole=as_file))
-        return (whole if as_file else streamed)(answer, request.parameters.format)
+        wanted, files = parse_body(VoiceRequest)
+        as_file = wants_whole(wanted.parameters)
+        sample = _sample(files, settings.max_reference_bytes)
+        answer = service.speak(job_of_voice_request(wanted, sample, whole=as_file))
+        return (whole if as_file else streamed)(answer, wanted.parameters.format)
 
     @routes.get("/api/config")
     @operation("The defaults in force", tag="Configuration", responses={200: ServiceConfig})
@@ -110,14 +113,15 @@ def speech_routes(service: SpeechService, max_sample_bytes: int) -> Blueprint:
         responses={200: ServiceConfig},
         description="The voice is prepared at once, so that its first use is immediate. The "
         "defaults outlive a restart. Where the disk is full the answer is 507 and nothing "
-        "changes.",
+        "changes. With `CONFIG_TOKENS` other tokens get 403 with the code `config_forbidden`.",
     )
     def write_config() -> Response:
-        request, _ = parse_body(ConfigRequest)
+        require_config_token(presented_token(request), settings, behind_gateway=True)
+        wanted, _ = parse_body(ConfigRequest)
         service.configure(
-            language=request.language,
-            sample_name=request.voice_sample,
-            keep_sample="voice_sample" not in request.model_fields_set,
+            language=wanted.language,
+            sample_name=wanted.voice_sample,
+            keep_sample="voice_sample" not in wanted.model_fields_set,
         )
         return jsonify(_config(service).model_dump())
 

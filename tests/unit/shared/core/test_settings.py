@@ -70,3 +70,32 @@ def test_in_a_container_it_is_the_published_address_that_counts():
 
 def test_commands_that_do_not_listen_do_not_ask_for_a_token():
     assert CommonSettings(_env_file=None, bind_host="0.0.0.0").bind_host == "0.0.0.0"
+
+
+def test_tokens_keep_their_order_so_that_all_services_agree_on_their_own():
+    names = [f"token-{number}" for number in range(50)]
+    settings = CommonSettings(_env_file=None, api_tokens=",".join([*names, names[3]]))
+    assert list(settings.api_tokens) == names
+    assert settings.own_token == names[0]
+    assert CommonSettings(_env_file=None, api_tokens=("b", "a")).own_token == "b"
+    assert CommonSettings(_env_file=None).own_token is None
+
+
+@pytest.mark.parametrize("cls", [GatewaySettings, TtsSettings])
+def test_tokens_for_the_defaults_must_be_accepted_at_all(cls):
+    both = cls(_env_file=None, api_tokens="mesh,admin,user", config_tokens="admin, mesh")
+    assert both.config_tokens == {"mesh", "admin"}
+    for accepted in ("mesh", ""):
+        with pytest.raises(ValidationError, match="CONFIG_TOKENS"):
+            cls(_env_file=None, api_tokens=accepted, config_tokens="admin")
+
+
+def test_an_error_does_not_quote_the_tokens():
+    with pytest.raises(ValidationError) as caught:
+        TtsSettings(_env_file=None, api_tokens="s3cret", config_tokens="0ther", tts_port="x")
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        TtsSettings(_env_file=None, api_tokens="s3cret", config_tokens="0ther")
+    assert "0ther" not in str(caught.value)
+    with pytest.raises(ValidationError, match="tokens must be text"):
+        TtsSettings(_env_file=None, api_tokens=7)
