@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 from flask import Response
 
-from shared.audio.encode import MIME, Container, encode, encode_stream
+from shared.audio.encode import MIME, PCM_RATE, Container, encode, encode_stream
 from shared.audio.pcm import Pcm16, PcmStream
 from shared.core.errors import MeshError
 from shared.core.streaming import prime
@@ -30,20 +30,29 @@ _CHARS_PER_TOKEN = 4
 """OpenAI's rule of thumb, used for the token counts in its API's usage block."""
 
 
+def facts_about(stream: PcmStream, container: Container) -> dict[str, str]:
+    """Return the headers about a stream that is sent in ``container``.
+
+    ``pcm`` has one rate whatever the engine's, and no header of its own to say so.
+    """
+    own = {"X-Sample-Rate": str(PCM_RATE)} if container == "pcm" else {}
+    return {**stream.headers, **own}
+
+
 def streamed(stream: PcmStream, container: Container) -> Response:
     """Return a chunked response whose bytes are sent as the audio is made.
 
     A failure on the way drops the connection, so that a truncated answer does not look whole.
     """
     encoded = encode_stream(iter(stream.chunks), stream.format, container)
-    return _streamed(encoded, stream, MIME[container])
+    return _streamed(encoded, stream, container, MIME[container])
 
 
 def whole(stream: PcmStream, container: Container) -> Response:
     """Return a response with the finished file and its exact length."""
     pcm = collect(stream)
     response = Response(encode(pcm, stream.format, container), content_type=MIME[container])
-    response.headers.update(stream.headers)
+    response.headers.update(facts_about(stream, container))
     response.headers["X-Audio-Duration"] = f"{pcm.size / stream.format.sample_rate:.3f}"
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -55,7 +64,8 @@ def events(stream: PcmStream, container: Container, text: str) -> Response:
     An error in mid-stream is an event with an ``error`` object, which the client library raises.
     """
     encoded = encode_stream(iter(stream.chunks), stream.format, container)
-    return _streamed(_events(encoded, stream, text), stream, "text/event-stream; charset=utf-8")
+    body = _events(encoded, stream, text)
+    return _streamed(body, stream, container, "text/event-stream; charset=utf-8")
 
 
 def collect(stream: PcmStream) -> Pcm16:
@@ -66,7 +76,9 @@ def collect(stream: PcmStream) -> Pcm16:
         stream.close()
 
 
-def _streamed(body: Iterator[bytes], stream: PcmStream, content_type: str) -> Response:
+def _streamed(
+    body: Iterator[bytes], stream: PcmStream, container: Container, content_type: str
+) -> Response:
     response = Response(
         # Encoding begins before the status line is sent: an early failure is an error response.
         prime(body, stream.close),
@@ -74,7 +86,7 @@ def _streamed(body: Iterator[bytes], stream: PcmStream, content_type: str) -> Re
         # Werkzeug would put two more iterators around the body.
         direct_passthrough=True,
     )
-    response.headers.update(stream.headers)
+    response.headers.update(facts_about(stream, container))
     # A proxy that collects the answer before passing it on would undo the streaming.
     response.headers["X-Accel-Buffering"] = "no"
     response.headers["Cache-Control"] = "no-store"

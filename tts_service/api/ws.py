@@ -16,6 +16,7 @@ from shared.http.server.websocket import Socket, ws_route
 from shared.wire.speech import SynthesizeRequest
 from shared.wire.validation import validate
 from tts_service.api.dialects import job_of_synthesize
+from tts_service.api.responses import facts_about
 from tts_service.synthesis.service import SpeechService
 
 _IDLE_S = 300.0
@@ -64,12 +65,13 @@ def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> Non
         return
     engine = stream.engine
     try:
-        sent = dict(stream.headers)
+        sent = facts_about(stream, request.format)
         socket.send_json(_start_event(sent, request.format))
         for data in encode_stream(iter(stream.chunks), stream.format, request.format):
             socket.send(data)
+        ended = facts_about(stream, request.format)
         seconds = round(time.monotonic() - started, 3)
-        socket.send_json({"event": "end", "seconds": seconds, **_facts(stream.headers, sent)})
+        socket.send_json({"event": "end", "seconds": seconds, **_facts(ended, sent)})
     except BaseException as error:
         outcome = error.code if isinstance(error, MeshError) else "client_closed"
         STREAMS_ABORTED.labels(kind="websocket", reason=outcome).inc()

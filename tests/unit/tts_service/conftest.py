@@ -8,6 +8,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,13 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextMa
 def service_of(app: Flask) -> SpeechService:
     service: SpeechService = app.extensions["tts_service"]
     return service
+
+
+def engine_of_rate(rate: int) -> FakeEngine:
+    """A fake engine whose audio has another sample rate than the default one."""
+    engine = FakeEngine()
+    engine._spec = replace(engine._spec, sample_rate=rate)
+    return engine
 
 
 def samples_of(wav: bytes) -> np.ndarray:

@@ -12,7 +12,13 @@ import websocket
 from flask import Flask
 from werkzeug.serving import make_server
 
-from tests.unit.tts_service.conftest import AppFactory, data_length, samples_of, service_of
+from tests.unit.tts_service.conftest import (
+    AppFactory,
+    data_length,
+    engine_of_rate,
+    samples_of,
+    service_of,
+)
 from tts_service.engines.fake import FakeEngine
 
 Connect = Callable[[Flask], websocket.WebSocket]
@@ -136,3 +142,13 @@ def test_the_end_says_which_engine_went_on(make_app: AppFactory, connect: Connec
     assert events[-1]["fallback"] == "one; reason=engine_failure"
     assert events[-1]["engine"] == "two"
     assert "language" not in events[-1]
+
+
+@pytest.mark.parametrize(("container", "rate"), [("pcm", 24_000), ("wav", 22_050)])
+def test_the_start_says_the_rate_of_what_is_sent(
+    make_app: AppFactory, connect: Connect, container: str, rate: int
+) -> None:
+    client = connect(make_app(engine_of_rate(22_050)))
+    _, (start, end) = ask(client, {"text": "Hello there.", "format": container})
+    assert (start["sample_rate"], end["event"]) == (rate, "end")
+    assert "sample_rate" not in end
