@@ -1,23 +1,19 @@
-"""Create the gateway's Flask application."""
+"""Create the gateway's ASGI application."""
 
 from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, request
-
-from gateway import origin_check, routes
-from gateway.rate_limit import RateLimit
+from gateway.routes import WS_ROUTES, http_routes
 from gateway.settings import GatewaySettings
-from gateway.upstream_metrics import UpstreamMetrics
-from shared.core.metrics import UPSTREAM_UP
-from shared.http.client.pool import UpstreamPool
-from shared.http.server.app import build_app, version
-from shared.http.server.middleware import PROBES
+from gateway.upstream import Upstream
+from gateway.ws_relay import relay_to
+from shared.core.log import configure_logging
+from shared.http.server.app import version
+from shared.http.server.asgi.shell import Shell
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +23,20 @@ page, which asks for the token.
 """
 
 
-def _specification() -> dict[str, Any]:
+def specification() -> dict[str, Any]:
+    """Return the OpenAPI specification of the whole mesh."""
     spec: dict[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text("utf-8"))
     spec["info"]["version"] = version()
     return spec
 
 
-def create_app(settings: GatewaySettings | None = None) -> Flask:
-    """Create the gateway's WSGI application; settings default to those of the environment."""
+def create_server(settings: GatewaySettings | None = None) -> Shell:
+    """Return the gateway's ASGI application; settings default to those of the environment."""
     settings = settings or GatewaySettings()
-    token = next(iter(settings.api_tokens), None)
-    pools = {
-        name: UpstreamPool(name, urls, token=token, read_timeout_s=settings.upstream_timeout_s)
+    configure_logging("gateway", settings.effective_log_level)
+    token = settings.own_token
+    upstreams = {
+        name: Upstream(name, urls, token=token, silence_s=settings.upstream_timeout_s)
         for name, urls in (
             ("tts", settings.tts_url),
             ("stt", settings.stt_url),
@@ -46,36 +44,23 @@ def create_app(settings: GatewaySettings | None = None) -> Flask:
         )
     }
 
-    def readiness() -> tuple[bool, dict[str, Any]]:
-        with ThreadPoolExecutor(len(pools)) as executor:
-            states = dict(
-                zip(pools, executor.map(UpstreamPool.is_ready, pools.values()), strict=True)
-            )
-        for name, up in states.items():
-            UPSTREAM_UP.labels(upstream=name).set(up)
-        report = {name: "ready" if up else "not_ready" for name, up in states.items()}
-        return all(states.values()), {"upstreams": report}
+    async def close() -> None:
+        for upstream in upstreams.values():
+            await upstream.close()
 
-    app = build_app(
-        "gateway",
-        settings,
-        readiness=readiness,
-        open_paths=OPEN_PATHS,
-        spec=_specification,
-        more_metrics=UpstreamMetrics(pools).add_to,
-    )
-    limit = RateLimit(settings.rate_limit_per_minute, by_token=bool(settings.api_tokens))
-
-    @app.before_request
-    def _limit() -> None:
-        if request.path not in PROBES:
-            limit.check(request)
-
-    origin_check.install(app, settings)
-    routes.install(app, pools, settings)
     if not settings.api_tokens:
         log.warning(
             "no API_TOKENS: anybody who reaches the port may use the mesh",
             extra={"bind_host": settings.bind_host},
         )
-    return app
+    return Shell(
+        http_routes(upstreams, specification, settings),
+        settings,
+        sockets={
+            path: relay_to(upstreams[service], path, settings.max_body_bytes)
+            for path, service in WS_ROUTES.items()
+        },
+        open_paths=OPEN_PATHS,
+        requests_per_minute=settings.rate_limit_per_minute,
+        on_stop=close,
+    )

@@ -1,4 +1,4 @@
-"""Gunicorn settings: gunicorn -c gateway/gunicorn.conf.py 'gateway.app:create_app()'."""
+"""Gunicorn settings: gunicorn -c gateway/gunicorn.conf.py 'gateway.app:create_server()'."""
 
 from gateway.settings import GatewaySettings
 from shared.http.server.gunicorn_base import serve

@@ -2,102 +2,112 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from tempfile import TemporaryFile
-from typing import IO
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
 
-import requests
-import urllib3
-from flask import Request, Response
+from gateway.upstream import Upstream, UpstreamResponse
+from shared.http.server.asgi.record import Scope, record_of
 
-from shared.core.errors import UpstreamUnavailable
-from shared.core.streaming import prime
-from shared.http.client.pool import UpstreamPool
+Check: TypeAlias = Callable[[Scope], None]
 
-SMALL_BODY = 1 << 20
-"""Maximum size of a body held in memory, bytes. Larger ones go to a temporary file. Both can be
-sent again to another replica.
-"""
-READ_SIZE = 1 << 16
-
+_FORWARDED = frozenset(
+    {"accept", "accept-language", "content-type", "openai-beta", "traceparent", "tracestate"}
+)
+"""Request headers that are passed on; the services read no others."""
 _HOP_BY_HOP = frozenset(
     {
         # RFC 9110, section 7.6.1.
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
-        *("trailer", "transfer-encoding", "upgrade", "proxy-connection"),
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te"),
+        *(b"trailer", b"transfer-encoding", b"upgrade", b"proxy-connection"),
         # Written by this server itself.
-        *("date", "server", "x-request-id"),
+        *(b"date", b"server", b"x-request-id"),
     }
 )
-# Content-Length is computed from the body; Host names the replica; the mesh's own token replaces
-# the client's. Compression is disabled, since audio does not compress and would be buffered.
-_NOT_FORWARDED = _HOP_BY_HOP | {
-    *("content-length", "host", "authorization", "accept-encoding", "cookie"),
-}
 
 
-def end_to_end(headers: Iterable[tuple[str, str]], dropped: frozenset[str]) -> dict[str, str]:
-    """Return the headers without those in ``dropped``."""
-    return {name: value for name, value in headers if name.lower() not in dropped}
+def forwarded_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers of a request that are passed on to a service."""
+    # Audio does not compress, and compression would hold back a stream.
+    answer = {"Accept-Encoding": "identity"}
+    for raw, value in headers:
+        name = raw.decode("latin-1").lower()
+        if name in _FORWARDED:
+            answer[name] = value.decode("latin-1")
+    return answer
 
 
-@contextmanager
-def replayable_body(request: Request) -> Iterator[bytes | IO[bytes] | None]:
-    """Provide the request's body in a form that can be sent more than once.
-
-    It is bytes or a temporary file; None for GET and HEAD.
-    """
-    if request.method in ("GET", "HEAD"):
-        yield None
-    elif request.content_length is not None and request.content_length <= SMALL_BODY:
-        yield request.get_data(cache=False)
-    else:
-        with TemporaryFile() as spool:
-            shutil.copyfileobj(request.stream, spool, READ_SIZE)
-            spool.seek(0)
-            yield spool
+def answered_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a service's response that are passed on to the client."""
+    lowered = [(name.lower(), value) for name, value in headers]
+    named = {
+        name.strip().lower()
+        for header, value in lowered
+        if header == b"connection"
+        for name in value.split(b",")
+    }
+    dropped = _HOP_BY_HOP | named
+    return [(name, value) for name, value in lowered if name not in dropped]
 
 
-def read_as_it_comes(response: requests.Response) -> Iterator[bytes]:
-    """Yield chunks of a response body as they arrive, without filling a buffer first.
-
-    Raises:
-        UpstreamUnavailable: the service closed the connection before the end.
-    """
-    try:
-        while piece := response.raw.read1(READ_SIZE, decode_content=False):
-            yield piece
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise UpstreamUnavailable("the service broke off in the middle of its answer") from error
+def query_of(scope: Scope) -> list[tuple[str, str]]:
+    """Return the query parameters of a request without the token."""
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return [(name, value) for name, value in pairs if name != "token"]
 
 
-def forward(pool: UpstreamPool, request: Request) -> Response:
-    """Forward the request to a service and return its response, streamed.
+class Forward:
+    """An ASGI application that forwards requests to one service.
 
     Error responses of the service are passed on unchanged.
 
-    Raises:
-        MeshError: those of :meth:`UpstreamPool.request`, and of a body that breaks off at its
-            start.
+    Args:
+        upstream: the service.
+        check: refuses a request by raising a MeshError.
     """
-    headers = {
-        "Accept-Encoding": "identity",
-        **end_to_end(request.headers.items(), _NOT_FORWARDED),
-    }
-    query = [(name, value) for name, value in request.args.items(multi=True) if name != "token"]
-    with replayable_body(request) as body:
-        upstream = pool.request(
-            request.method, request.path, headers=headers, params=query, body=body
+
+    def __init__(self, upstream: Upstream, check: Check | None = None) -> None:
+        self._upstream = upstream
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Forward one request.
+
+        Raises:
+            MeshError: those of :meth:`Upstream.request`, and of a body that breaks off.
+        """
+        record = record_of(scope)
+        if self._check is not None:
+            self._check(scope)
+        response = await self._upstream.request(
+            scope["method"],
+            scope["path"],
+            query_of(scope),
+            forwarded_headers(scope["headers"]),
+            scope["body"],
+            record,
         )
-    answer = Response(
-        # The first piece is awaited: a service that dies before it is an error with a status.
-        prime(read_as_it_comes(upstream), upstream.close),
-        status=upstream.status_code,
-        direct_passthrough=True,
+        record.when_gone(response.close)
+        try:
+            await _stream(response, send)
+        finally:
+            response.close()
+
+
+async def _stream(
+    response: UpstreamResponse, send: Callable[[dict[str, Any]], Awaitable[None]]
+) -> None:
+    chunks: AsyncIterator[bytes] = response.chunks()
+    # The first chunk is awaited: a service that dies before it is an error with a status.
+    chunk = await anext(chunks, None)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": answered_headers(response.headers),
+        }
     )
-    answer.headers.clear()
-    for name, value in end_to_end(upstream.headers.items(), _HOP_BY_HOP).items():
-        answer.headers[name] = value
-    return answer
+    while chunk is not None:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        chunk = await anext(chunks, None)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -30,15 +30,6 @@ class GatewaySettings(ServiceSettings):
     upstream_timeout_s: float = Field(
         default=300.0, gt=0, description="Longest silence of a service before 504, seconds."
     )
-    allowed_hosts: Names = Field(
-        default=(),
-        description="Host names, besides loopback, accepted while no tokens are configured.",
-    )
-    cors_origins: Names = Field(
-        default=(),
-        description="Web origins that may call from a browser, separated by commas; none: same "
-        "origin only; *: every one.",
-    )
     rate_limit_per_minute: int = Field(
         default=6000,
         ge=0,

@@ -6,88 +6,93 @@ labels ``service`` and ``instance`` to its samples.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from prometheus_client import Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from gateway.upstream import Upstream
 from shared.core.errors import UpstreamUnavailable
 from shared.core.metrics import UPSTREAM_METRICS_UP
-from shared.http.client.pool import UpstreamPool
 
 log = logging.getLogger(__name__)
 
-WITHIN_S = 1.0
-"""Timeout of one replica, seconds; scrapers give up after 10 s."""
 MOST_BYTES = 1 << 20
 """Maximum size of one replica's metrics, bytes; they usually take some 100 KB."""
 FRESH_S = 1.0
 """How long an answer is cached, seconds. /metrics needs no token, and each query reaches every
 replica.
 """
-_AT_ONCE = 64
 
 
 class UpstreamMetrics:
-    """A collector that merges the gateway's metrics with those of all replicas of ``pools``."""
+    """Merges the gateway's metrics with those of all replicas of ``upstreams``."""
 
-    def __init__(self, pools: Mapping[str, UpstreamPool]) -> None:
-        self._pools = pools
-        self._lock = threading.Lock()
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+        self._upstreams = upstreams
+        self._lock = asyncio.Lock()
         self._answer = b""
         self._made_at = -FRESH_S
 
-    def add_to(self, own: bytes) -> bytes:
+    async def add_to(self, own: bytes) -> bytes:
         """Return ``own`` and the replicas' metrics in the text format, each family once.
 
         A replica without a valid answer is omitted, and its ``voice_upstream_metrics_up`` is 0.
         """
-        with self._lock:
+        async with self._lock:
             if time.monotonic() - self._made_at >= FRESH_S:
-                self._answer = self._merged(own)
+                found = await self._collect()
+                # Parsing takes some 10 ms, in which the event loop serves others.
+                self._answer = await asyncio.to_thread(_merged, own, found)
                 self._made_at = time.monotonic()
             return self._answer
 
-    def _merged(self, own: bytes) -> bytes:
-        with ThreadPoolExecutor(_AT_ONCE) as executor:
-            # Resolve the names concurrently: the name of a service that is not running may take
-            # seconds.
-            urls = executor.map(UpstreamPool.addresses, self._pools.values())
-            by_service = zip(self._pools, urls, strict=True)
-            replicas = [(service, url) for service, its in by_service for url in its]
-            found = list(executor.map(lambda replica: self._of_replica(*replica), replicas))
-        families = _Families()
-        families.add(_parsed(own))
-        UPSTREAM_METRICS_UP.clear()
-        for (service, url), theirs in zip(replicas, found, strict=True):
-            instance = _instance(url)
-            up = UPSTREAM_METRICS_UP.labels(service=service, instance=instance)
-            up.set(theirs is not None)
-            families.add(_labelled(theirs or (), service, instance))
-        families.add(UPSTREAM_METRICS_UP.collect())
-        return generate_latest(families)
+    async def _collect(self) -> list[tuple[str, str, bytes | None]]:
+        """Return service, URL and metrics of each replica."""
+        replicas = [
+            (service, replica.url)
+            for service, upstream in self._upstreams.items()
+            for replica in await upstream.candidates()
+        ]
+        texts = await asyncio.gather(*(self._of_replica(*replica) for replica in replicas))
+        return [(*replica, text) for replica, text in zip(replicas, texts, strict=True)]
 
-    def _of_replica(self, service: str, url: str) -> list[Metric] | None:
-        """Return a replica's metrics; None if it does not respond with the text format."""
+    async def _of_replica(self, service: str, url: str) -> bytes | None:
         try:
-            text = self._pools[service].read_from(
-                url, "/metrics", within_s=WITHIN_S, most_bytes=MOST_BYTES
-            )
-            return _parsed(text)
+            return await self._upstreams[service].read_metrics(url, MOST_BYTES)
         except UpstreamUnavailable as error:
-            reason = error.message
-        except ValueError:
-            reason = "not in the text format"
-        log.warning(
-            "no metrics", extra={"upstream": service, "replica": _instance(url), "reason": reason}
-        )
-        return None
+            _log_missing(service, url, error.message)
+            return None
+
+
+def _merged(own: bytes, found: list[tuple[str, str, bytes | None]]) -> bytes:
+    families = _Families()
+    families.add(_parsed(own))
+    UPSTREAM_METRICS_UP.clear()
+    for service, url, text in found:
+        instance = _instance(url)
+        theirs: list[Metric] | None = None
+        if text is not None:
+            try:
+                theirs = _parsed(text)
+            except ValueError:
+                _log_missing(service, url, "not in the text format")
+        up = UPSTREAM_METRICS_UP.labels(service=service, instance=instance)
+        up.set(theirs is not None)
+        families.add(_labelled(theirs or (), service, instance))
+    families.add(UPSTREAM_METRICS_UP.collect())
+    return generate_latest(families)
+
+
+def _log_missing(service: str, url: str, reason: str) -> None:
+    log.warning(
+        "no metrics", extra={"upstream": service, "replica": _instance(url), "reason": reason}
+    )
 
 
 class _Families(Collector):

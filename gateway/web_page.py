@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Response
+from starlette.responses import Response
 
 from shared.core.errors import NotFound
 
@@ -38,4 +38,4 @@ def page_file(name: str) -> Response:
     # Only names without a path are accepted, so only files of the folder itself are served.
     if Path(name).name != name or path.suffix not in _TYPES or not path.is_file():
         raise NotFound("no such file")
-    return Response(path.read_bytes(), mimetype=_TYPES[path.suffix], headers=PAGE_HEADERS)
+    return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers=PAGE_HEADERS)

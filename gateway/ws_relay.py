@@ -1,99 +1,123 @@
-"""Forward WebSocket messages and close codes between a client and a service."""
+"""Forward WebSocket messages, close codes and reasons between a client and a service."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
-from urllib.parse import urlencode, urlsplit
+from collections.abc import Awaitable, Callable
 
-import websocket
-from simple_websocket import ConnectionClosed
+import aiohttp
+from yarl import URL
 
+from gateway.upstream import Upstream
 from shared.core.errors import UpstreamUnavailable
-from shared.core.log import request_id
-from shared.http.client.pool import UpstreamPool
-from shared.http.client.sockets import NO_PROXY
-from shared.http.server.websocket import Socket
+from shared.http.server.asgi.socket import AsyncSocket, SocketClosed
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0
-_NO_STATUS = 1005
-"""RFC 6455, section 7.1.5: stands for a close frame without a code; must not be sent."""
+HANDSHAKE_S = 5.0
+PING_S = 20.0
+"""A service that does not answer a ping in half of this time is given up, seconds."""
+SEND_S = 30.0
+"""Longest time that a service may take to read a message, seconds."""
+_NO_STATUS = (1005, 1006)
+"""RFC 6455, section 7.1.5: stand for a close frame without a code; must not be sent."""
 
 
-def open_upstream(
-    pool: UpstreamPool, path: str, query: list[tuple[str, str]], token: str | None, limit: int
-) -> websocket.WebSocket:
+def relay_to(upstream: Upstream, path: str, limit: int) -> Callable[[AsyncSocket], Awaitable[None]]:
+    """Return a WebSocket handler that connects each session with ``path`` of a service.
+
+    Args:
+        upstream: the service.
+        path: path of the service's WebSocket.
+        limit: largest message, bytes.
+    """
+
+    async def session(client: AsyncSocket) -> None:
+        async with await _connect(upstream, path, client, limit) as service:
+            await _relay(client, service)
+
+    return session
+
+
+async def _connect(
+    upstream: Upstream, path: str, client: AsyncSocket, limit: int
+) -> aiohttp.ClientWebSocketResponse:
     """Open a WebSocket to the first replica that accepts one.
 
     Raises:
         UpstreamUnavailable: no replica accepts the connection.
     """
-    header = [f"X-Request-ID: {request_id.get()}"]
-    if token:
-        header.append(f"Authorization: Bearer {token}")
-    for url in pool.replicas():
-        split = urlsplit(url)
-        scheme = "wss" if split.scheme == "https" else "ws"
-        target = f"{scheme}://{split.netloc}{path}" + (f"?{urlencode(query)}" if query else "")
-        upstream = websocket.WebSocket(enable_multithread=True, max_message_size=limit)
+    query = [(name, value) for name, value in client.query.multi_items() if name != "token"]
+    for replica in await upstream.candidates():
+        if not replica.circuit.allow():
+            continue
         try:
-            upstream.settimeout(CONNECT_TIMEOUT_S)
-            upstream.connect(target, header=header, suppress_origin=True, **NO_PROXY)
-        except (websocket.WebSocketException, OSError) as error:
-            upstream.shutdown()
+            async with asyncio.timeout(HANDSHAKE_S):
+                return await upstream.session.ws_connect(
+                    URL(replica.url + path).with_query(query),
+                    headers=upstream.headers(),
+                    heartbeat=PING_S,
+                    max_msg_size=limit,
+                    compress=0,
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if not isinstance(error, aiohttp.WSServerHandshakeError):
+                replica.circuit.failed()
             log.warning(
                 "upstream socket refused",
-                extra={"upstream": pool.name, "reason": type(error).__name__},
+                extra={"upstream": upstream.name, "reason": type(error).__name__},
             )
-            continue
-        upstream.settimeout(None)
-        return upstream
-    raise UpstreamUnavailable(f"{pool.name} is not available", details={"upstream": pool.name})
-
-
-def relay(client: Socket, upstream: websocket.WebSocket) -> None:
-    """Forward messages until one side closes, then close the other side with the same code."""
-    down = threading.Thread(
-        target=_to_client, args=(client, upstream), name="ws-relay-down", daemon=True
+    raise UpstreamUnavailable(
+        f"{upstream.name} is not available", details={"upstream": upstream.name}
     )
-    down.start()
+
+
+async def _relay(client: AsyncSocket, service: aiohttp.ClientWebSocketResponse) -> None:
+    """Forward messages until one side closes, then close the other side with the same code."""
+    up = asyncio.create_task(_to_service(client, service))
+    down = asyncio.create_task(_to_client(client, service))
     try:
-        while (message := client.receive()) is not None:
-            if isinstance(message, bytes):
-                upstream.send_binary(message)
-            else:
-                upstream.send(message)
-    except (websocket.WebSocketException, OSError):
-        log.info("upstream socket closed while a message was on its way")
+        await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        code = client.close_code if client.close_code != _NO_STATUS else 1000
+        up.cancel()
+        down.cancel()
+        await asyncio.gather(up, down, return_exceptions=True)
+    if client.closed and not service.closed:
+        code = client.close_code if client.close_code not in _NO_STATUS else 1000
+        async with asyncio.timeout(HANDSHAKE_S):
+            await service.close(code=code, message=client.close_reason.encode())
+        return
+    if not client.closed:
+        fault = UpstreamUnavailable("the service broke off")
+        await client.refuse(fault)
+
+
+async def _to_service(client: AsyncSocket, service: aiohttp.ClientWebSocketResponse) -> None:
+    while (message := await client.receive()) is not None:
         try:
-            upstream.send_close(code)
-        except (websocket.WebSocketException, OSError):
-            log.debug("upstream socket was closed already")
-        upstream.shutdown()
-        down.join(CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(SEND_S):
+                if isinstance(message, bytes):
+                    await service.send_bytes(message)
+                else:
+                    await service.send_str(message)
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            log.info("upstream socket closed while a message was on its way")
+            return
 
 
-def _to_client(client: Socket, upstream: websocket.WebSocket) -> None:
-    try:
-        while True:
-            opcode, data = upstream.recv_data()
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1000
-                client.close(code, data[2:].decode(errors="replace"))
+async def _to_client(client: AsyncSocket, service: aiohttp.ClientWebSocketResponse) -> None:
+    while True:
+        message = await service.receive()
+        try:
+            if message.type is aiohttp.WSMsgType.TEXT or message.type is aiohttp.WSMsgType.BINARY:
+                await client.send(message.data)
+            else:
+                if message.type is aiohttp.WSMsgType.CLOSE:
+                    # aiohttp gives 0 for a close frame without a code.
+                    code = 1000 if message.data in (None, 0, *_NO_STATUS) else message.data
+                    await client.close(code, message.extra or "")
                 return
-            client.send(data if opcode == websocket.ABNF.OPCODE_BINARY else data.decode())
-    except ConnectionClosed:
-        log.debug("client left")
-    except (websocket.WebSocketException, OSError, ValueError):
-        if client.closed:
+        except SocketClosed:
+            log.debug("client left")
             return
-        error = UpstreamUnavailable("the service broke off")
-        try:
-            client.send_json(error.body())
-        except (ConnectionClosed, OSError):
-            return
-        client.close(error.ws_close, error.message)

@@ -178,16 +178,21 @@ def between(path: Path, begin: str, end: str, text: str) -> str:
 
 def openapi_files() -> Iterator[tuple[Path, str]]:
     """Yield the specification of each service, and the gateway's, which is merged from them."""
-    from gateway.routes import HTTP_ROUTES, WS_ROUTES
-    from shared.http.server.openapi import build_spec
+    from gateway.routes import HTTP_ROUTES, WS_ROUTES, OwnRoutes, documented
+    from gateway.upstream import Upstream
+    from shared.http.server.openapi import build_spec, entries_of
 
     specs: dict[str, dict[str, Any]] = {}
     for service, (module, cls, app_module) in SERVICES.items():
         settings = getattr(importlib.import_module(module), cls)()
+        if service == "gateway":
+            continue
         app = importlib.import_module(app_module).create_app(settings)
-        title = "Voicemesh" if service == "gateway" else f"Voicemesh {service}"
-        specs[service] = build_spec(app, title=title, version="")
-    merged = specs.pop("gateway")
+        title = f"Voicemesh {service}"
+        specs[service] = build_spec(entries_of(app), title=title, version="")
+    away = {name: Upstream(name, ["http://127.0.0.1"], token=None, silence_s=1) for name in specs}
+    own = documented(OwnRoutes(away, dict))
+    merged = build_spec(own, title="Voicemesh", version="")
     for service, spec in specs.items():
         yield ROOT / "docs" / "openapi" / f"{service}.json", as_text(spec)
         merged["components"]["schemas"] |= spec["components"]["schemas"]

@@ -13,6 +13,8 @@ from shared.core.malloc import steady_heap
 from shared.engines.engine_host import EngineHost
 from shared.engines.registry import remembering
 from shared.http.server.app import build_app
+from shared.http.server.asgi.flask_service import shell_around
+from shared.http.server.asgi.shell import Shell
 from stt_service.api.openai_routes import openai_routes
 from stt_service.api.routes import speech_routes
 from stt_service.engines import REGISTRY
@@ -63,3 +65,9 @@ def create_app(
     host.start()
     atexit.register(host.close)
     return app
+
+
+def create_server(settings: SttSettings | None = None) -> Shell:
+    """Return the service's ASGI application, as gunicorn runs it."""
+    settings = settings or SttSettings()
+    return shell_around(create_app(settings), settings)

@@ -1,6 +1,6 @@
 """Gunicorn configuration of the speech recognition service.
 
-Usage: ``gunicorn -c stt_service/gunicorn.conf.py 'stt_service.app:create_app()'``.
+Usage: ``gunicorn -c stt_service/gunicorn.conf.py 'stt_service.app:create_server()'``.
 """
 
 from shared.http.server.gunicorn_base import serve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 
@@ -15,3 +16,22 @@ def free_ports(count: int) -> list[int]:
     finally:
         for held in sockets:
             held.close()
+
+
+def four_in_a_row() -> int:
+    """Return the first of four ports that are free one behind the other."""
+    # Begin anywhere: other tests may look for ports at the same time.
+    begin = random.randrange(2_000, 3_000) * 10
+    for port in range(begin, 60_000, 10):
+        held: list[socket.socket] = []
+        try:
+            for number in range(port, port + 4):
+                held.append(socket.socket())
+                held[-1].bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        finally:
+            for listener in held:
+                listener.close()
+        return port
+    raise AssertionError("no four free ports")

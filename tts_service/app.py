@@ -13,6 +13,8 @@ from shared.core.malloc import steady_heap
 from shared.engines.engine_host import EngineHost
 from shared.engines.registry import remembering
 from shared.http.server.app import build_app
+from shared.http.server.asgi.flask_service import shell_around
+from shared.http.server.asgi.shell import Shell
 from tts_service.api import ws
 from tts_service.api.openai_routes import openai_routes
 from tts_service.api.routes import speech_routes
@@ -84,3 +86,9 @@ def _results(settings: TtsSettings) -> ResultCache | None:
         ttl_s=settings.cache_ttl_s,
     )
     return None if cache is None else ResultCache(cache)
+
+
+def create_server(settings: TtsSettings | None = None) -> Shell:
+    """Return the service's ASGI application, as gunicorn runs it."""
+    settings = settings or TtsSettings()
+    return shell_around(create_app(settings), settings)

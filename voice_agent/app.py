@@ -14,6 +14,8 @@ from shared.http.client.pool import UpstreamPool
 from shared.http.client.stt import SttClient
 from shared.http.client.tts import TtsClient
 from shared.http.server.app import build_app
+from shared.http.server.asgi.flask_service import shell_around
+from shared.http.server.asgi.shell import Shell
 from voice_agent import ws
 from voice_agent.llm import REGISTRY
 from voice_agent.llm.base import LlmEngine, ReplyOptions
@@ -63,3 +65,9 @@ def create_app(
     host.start()
     atexit.register(host.close)
     return app
+
+
+def create_server(settings: AgentSettings | None = None) -> Shell:
+    """Return the service's ASGI application, as gunicorn runs it."""
+    settings = settings or AgentSettings()
+    return shell_around(create_app(settings), settings)

@@ -1,6 +1,6 @@
 """Gunicorn configuration of the voice agent.
 
-Usage: ``gunicorn -c voice_agent/gunicorn.conf.py 'voice_agent.app:create_app()'``.
+Usage: ``gunicorn -c voice_agent/gunicorn.conf.py 'voice_agent.app:create_server()'``.
 """
 
 from shared.http.server.gunicorn_base import serve

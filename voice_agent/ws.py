@@ -12,16 +12,25 @@ import logging
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TypeGuard
 
-from flask import Flask, request
-from simple_websocket import ConnectionClosed
+from flask import Flask
 
-from shared.core.errors import InvalidRequest, MalformedRequest, MeshError, TooLarge
+from shared.core.cancellation import watching
+from shared.core.errors import (
+    ClientGone,
+    InvalidRequest,
+    MalformedRequest,
+    MeshError,
+    Overloaded,
+    TooLarge,
+)
 from shared.core.log import request_id
 from shared.core.streaming import close_quietly
+from shared.http.server.asgi.flask_service import ws_route
+from shared.http.server.asgi.socket import Socket
 from shared.http.server.error_responses import as_mesh_error
-from shared.http.server.websocket import Socket, ws_route
 from voice_agent.events import Event, Fault, ReplyWritten
 from voice_agent.memory import Conversation
 from voice_agent.reply import Parts
@@ -45,11 +54,11 @@ _DESCRIPTION = (
 
 def install(app: Flask, parts: Parts, settings: AgentSettings) -> None:
     """Register the WebSocket route ``/ws``."""
+    speaking = threading.BoundedSemaphore(settings.max_sessions)
 
     @ws_route(
         app,
         "/ws",
-        max_sessions=settings.max_sessions,
         summary="Converse",
         tag="Conversation",
         description=_DESCRIPTION,
@@ -58,13 +67,21 @@ def install(app: Flask, parts: Parts, settings: AgentSettings) -> None:
         memory = Conversation(
             settings.memory_turns, settings.llm_context - settings.reply_max_tokens
         )
-        streaming = request.args.get("stream", "").lower() in ("1", "true", "yes")
-        session = _Session(socket, parts, settings, memory, request.args.get("language"))
+        streaming = socket.query.get("stream", "").lower() in ("1", "true", "yes")
+        session = _Session(socket, parts, settings, memory, speaking)
         session.run(streaming)
 
 
 class _Session:
-    """The conversation on one WebSocket connection."""
+    """The conversation on one WebSocket connection.
+
+    Args:
+        socket: the connection.
+        parts: clients, models and options of a turn.
+        settings: limits.
+        memory: of this conversation.
+        speaking: turns at once of the whole service; idle connections do not count.
+    """
 
     def __init__(
         self,
@@ -72,13 +89,14 @@ class _Session:
         parts: Parts,
         settings: AgentSettings,
         memory: Conversation,
-        language: str | None,
+        speaking: threading.BoundedSemaphore,
     ) -> None:
         self._socket = socket
         self._parts = parts
         self._settings = settings
         self._memory = memory
-        self._language = language or None
+        self._speaking = speaking
+        self._language = socket.query.get("language") or None
         self._turn: threading.Thread | None = None
         self._cancel = threading.Event()
         self._cancel_confirmed = False
@@ -97,10 +115,20 @@ class _Session:
                 elif streaming:
                     self._interrupt()
                     self._start(message)
-                else:
-                    self._answer(message)
+                elif self._may_speak():
+                    try:
+                        self._answer(message)
+                    finally:
+                        self._speaking.release()
         finally:
             self._interrupt()
+
+    def _may_speak(self) -> bool:
+        """Take one of the service's turns; otherwise send the error."""
+        if self._speaking.acquire(blocking=False):
+            return True
+        self._socket.send_json(Overloaded("too many sessions").body())
+        return False
 
     def _control(self, message: str, streaming: bool) -> bool:
         """Handle a JSON message and return whether the streaming mode is active from now on."""
@@ -108,7 +136,7 @@ class _Session:
             command = json.loads(message)
             if not isinstance(command, dict):
                 raise ValueError
-        except ValueError:
+        except (ValueError, RecursionError):
             self._socket.send_json(
                 MalformedRequest("send a recording as a binary message, or a JSON object").body()
             )
@@ -178,6 +206,8 @@ class _Session:
 
     def _start(self, audio: bytes) -> None:
         """Start a turn of the streaming mode in a new thread, so that this one keeps receiving."""
+        if not self._may_speak():
+            return
         self._cancel = threading.Event()
         self._turn = threading.Thread(
             target=self._stream,
@@ -199,25 +229,35 @@ class _Session:
         token = request_id.set(caller)
         events: Iterator[Event] = iter(())
         try:
-            events = self._events(audio, cancel)
-            ended = False
-            for message in stream_messages(events):
-                if cancel.is_set():
-                    break
-                self._send(message)
-                ended = isinstance(message, dict) and message["event"] == "end"
-            if not ended:
-                # Confirm only after everything has stopped.
-                close_quietly(events)
-                self._cancel_confirmed = True
-                self._send({"event": "cancelled"})
-        except (ConnectionClosed, OSError):
+            # Recognition is given up too when the turn is cancelled.
+            with watching(lambda: cancel.is_set() or self._socket.is_gone()):
+                events = self._events(audio, cancel)
+                ended = False
+                for message in stream_messages(events):
+                    if cancel.is_set():
+                        break
+                    self._send(message)
+                    ended = isinstance(message, dict) and message["event"] == "end"
+                if not ended:
+                    # Confirm only after everything has stopped.
+                    close_quietly(events)
+                    self._confirm_cancel()
+        except ClientGone:
+            if cancel.is_set():
+                self._confirm_cancel()
+        except OSError:
             log.debug("peer left during a turn")
         except Exception as error:
             self._report(as_mesh_error(error))
         finally:
             close_quietly(events)
+            self._speaking.release()
             request_id.reset(token)
+
+    def _confirm_cancel(self) -> None:
+        self._cancel_confirmed = True
+        with suppress(OSError):
+            self._send({"event": "cancelled"})
 
     def _send(self, message: dict[str, Any] | bytes) -> None:
         if isinstance(message, bytes):
@@ -228,7 +268,7 @@ class _Session:
     def _report(self, error: MeshError) -> None:
         try:
             self._socket.send_json({"event": "error", **error.body()})
-        except (ConnectionClosed, OSError):
+        except OSError:
             log.debug("peer left before the error was reported")
 
 

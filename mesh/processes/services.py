@@ -236,5 +236,5 @@ def local_services() -> list[ServiceSpec]:
 def _gunicorn(package: str) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "gunicorn"),
-        *("-c", f"{package}/gunicorn.conf.py", f"{package}.app:create_app()"),
+        *("-c", f"{package}/gunicorn.conf.py", f"{package}.app:create_server()"),
     )

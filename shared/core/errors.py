@@ -2,7 +2,7 @@
 
 Every failure that is visible to a client is a :class:`MeshError`. The class determines the HTTP
 status, the WebSocket close code and the ``type`` of the JSON body (the OpenAI error format), so
-routes do not choose them. This module does not depend on Flask.
+routes do not choose them.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class MeshError(Exception):
         self.code = code or self.default_code
         self.retry_after = retry_after if retry_after is not None else self.default_retry_after
         self.details = details or {}
+        self.headers: dict[str, str] = {}
+        """Further headers of the HTTP response."""
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body: ``{"error": {message, type, param, code, …details}}``."""
@@ -108,6 +110,24 @@ class UnknownModel(NotFound):
     """The model or engine does not exist; ``details["available"]`` lists those that do (404)."""
 
     default_code = "unknown_model"
+
+
+class RequestTimedOut(MeshError):
+    """The request did not arrive in time (408)."""
+
+    status = 408
+    ws_close = 1008
+    type = "invalid_request_error"
+    default_code = "request_timeout"
+
+
+class UpgradeRequired(MeshError):
+    """The route is a WebSocket, and the request is none (426)."""
+
+    status = 426
+    ws_close = 1008
+    type = "invalid_request_error"
+    default_code = "upgrade_required"
 
 
 class MethodNotAllowed(MeshError):

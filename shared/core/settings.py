@@ -132,6 +132,16 @@ class CommonSettings(BaseSettings):
         description="Where a container engine publishes the ports, which then decides instead of "
         "BIND_HOST whether API_TOKENS are needed. docker-compose.yml sets it.",
     )
+    allowed_hosts: Names = Field(
+        default=(),
+        description="Host names, besides loopback, addresses and names without a dot, accepted "
+        "while no tokens are configured.",
+    )
+    cors_origins: Names = Field(
+        default=(),
+        description="Web origins that may call from a browser, separated by commas; none: same "
+        "origin only; *: every one.",
+    )
     mesh_offline: bool = Field(
         default=False, description="true: never download; what is missing is an error."
     )
@@ -158,13 +168,20 @@ class CommonSettings(BaseSettings):
         default=20_000, ge=1, description="Longest text spoken in one request, characters."
     )
     max_sessions: int = Field(
-        default=16, ge=1, le=512, description="WebSocket sessions at once per service."
+        default=16,
+        ge=1,
+        le=512,
+        description="WebSocket sessions that speak or are spoken to at once, per service; idle "
+        "ones do not count.",
     )
     max_requests: int = Field(
         default=32,
         ge=1,
         le=512,
         description="HTTP requests that one service works on or keeps waiting at once.",
+    )
+    max_sockets: int = Field(
+        default=256, ge=1, le=4096, description="Open WebSockets per service, idle ones included."
     )
     queue_limit: int = Field(
         default=24,
@@ -186,6 +203,13 @@ class CommonSettings(BaseSettings):
         le=1000,
         description="How long a batching engine waits for further items while callers come at "
         "once, milliseconds; one that is alone does not wait.",
+    )
+    drain_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=300,
+        description="How long a service that is told to stop says that it is not ready, and still "
+        "serves, before it stops listening, seconds.",
     )
     shutdown_grace_s: int = Field(
         default=20, ge=1, description="Time to finish running answers at a stop, seconds."

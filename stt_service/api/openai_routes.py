@@ -10,7 +10,8 @@ from typing import Any, Literal
 from flask import Blueprint, Response, jsonify, request
 
 from shared.core.streaming import prime
-from shared.http.server.error_responses import OUTCOME, as_mesh_error
+from shared.http.server.asgi.record import RECORD
+from shared.http.server.error_responses import as_mesh_error
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import form_fields
 from shared.wire.transcription import (
@@ -158,5 +159,6 @@ def _delta_events(progress: RunningTranscription, environ: dict[str, Any]) -> It
         if not begun:
             raise
         fault = as_mesh_error(error)
-        environ[OUTCOME] = fault.code
+        if (record := environ.get(RECORD)) is not None:
+            record.outcome = fault.code
         yield _event(fault.body())

@@ -8,15 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from flask import Flask
-
+from shared.http.server.asgi.shell import Shell
 from tests.engines import tiny_xtts
 
 
-def create_app() -> Flask:
-    """As :func:`tts_service.app.create_app`."""
+def create_server() -> Shell:
+    """As :func:`tts_service.app.create_server`."""
     tiny_xtts.narrow_vocoder()
-    from tts_service.app import create_app as create
+    from tts_service.app import create_server as create
 
     return create()
 

@@ -25,7 +25,7 @@ class Served:
         port_variable: the variable that sets its port.
         home: its VOICEMESH_HOME.
         settings: further settings, by field name.
-        module: has ``create_app``; the package's own where not given.
+        module: has ``create_server``; the package's own where not given.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Served:
         self.log = home / f"{package}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *command, f"{module or package + '.app'}:create_app()"],
+                [sys.executable, *command, f"{module or package + '.app'}:create_server()"],
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=log,

@@ -16,8 +16,9 @@ import pytest
 import requests
 import websocket
 from prometheus_client import REGISTRY
-from werkzeug.serving import make_server
 
+from shared.http.server.asgi.flask_service import shell_around
+from tests.asgi_server import AsgiServer
 from tests.fish_server import KEY, Answer, FishServer, tone_of
 from tts_service.app import create_app
 from tts_service.engines import REGISTRY as ENGINES
@@ -54,12 +55,8 @@ class Mesh:
         self.host = self.app.extensions["tts_service"].host
         assert self.host.wait_settled(60)
         self.local.received.clear()
-        self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}
-        )
-        self._thread.start()
-        self.address = f"127.0.0.1:{self._server.port}"
+        self._server = AsgiServer(shell_around(self.app, settings))
+        self.address = self._server.host
 
     def say(self, text: str = TEXT, path: str = "/synthesize", **fields: Any) -> requests.Response:
         request = {"text": text, "format": "pcm", "language": "en", **fields}
@@ -68,9 +65,7 @@ class Mesh:
     def close(self) -> None:
         self.api.close()
         self.local.close()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()
         self.host.close()
 
 

@@ -24,13 +24,18 @@ globals().update(serve(CommonSettings(), {port}))
 """
 APP = """
 import os
+from shared.core.settings import CommonSettings
 from shared.engines import lost_device
+from shared.http.server.asgi.shell import Shell
+from shared.http.server.asgi.wsgi_bridge import WsgiBridge
 
-def app(environ, start_response):
+def answer(environ, start_response):
     if environ["PATH_INFO"] == "/lose":
         lost_device.notice(RuntimeError("CUDA failed with error an illegal memory access"))
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
+
+app = Shell(WsgiBridge(answer, 4), CommonSettings())
 """
 
 

@@ -116,7 +116,9 @@ def speech_routes(service: SpeechService, settings: TtsSettings) -> Blueprint:
         "changes. With `CONFIG_TOKENS` other tokens get 403 with the code `config_forbidden`.",
     )
     def write_config() -> Response:
-        require_config_token(presented_token(request), settings, behind_gateway=True)
+        headers = {"authorization": request.headers.get("Authorization", "")}
+        token = presented_token(headers, {}, websocket=False)
+        require_config_token(token, settings, behind_gateway=True)
         wanted, _ = parse_body(ConfigRequest)
         service.configure(
             language=wanted.language,

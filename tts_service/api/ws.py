@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
 from flask import Flask
 
 from shared.audio.encode import encode_stream
-from shared.core.errors import MalformedRequest, MeshError
+from shared.core.errors import MalformedRequest, MeshError, Overloaded
 from shared.core.metrics import REQUESTS, STREAMS_ABORTED
+from shared.http.server.asgi.flask_service import ws_route
+from shared.http.server.asgi.socket import Socket
 from shared.http.server.error_responses import as_mesh_error
-from shared.http.server.websocket import Socket, ws_route
 from shared.wire.speech import SynthesizeRequest
 from shared.wire.validation import validate
 from tts_service.api.dialects import job_of_synthesize
@@ -33,12 +35,18 @@ first binary message closes it, so that a truncated answer never looks whole."""
 
 
 def install(app: Flask, service: SpeechService, max_sessions: int) -> None:
-    """Register the WebSocket route ``/ws/tts`` on ``app``."""
+    """Register the WebSocket route ``/ws/tts`` on ``app``.
+
+    Args:
+        app: the Flask application.
+        service: speaks the requests.
+        max_sessions: sockets that are spoken to at once; idle ones do not count.
+    """
+    speaking = threading.BoundedSemaphore(max_sessions)
 
     @ws_route(
         app,
         "/ws/tts",
-        max_sessions=max_sessions,
         summary="Speak texts over a socket",
         tag="Speech",
         description=_DESCRIPTION,
@@ -48,7 +56,13 @@ def install(app: Flask, service: SpeechService, max_sessions: int) -> None:
             message = socket.receive(timeout=_IDLE_S)
             if message is None:
                 return
-            _answer(socket, service, message)
+            if not speaking.acquire(blocking=False):
+                socket.send_json(_error_event(Overloaded("too many sessions")))
+                continue
+            try:
+                _answer(socket, service, message)
+            finally:
+                speaking.release()
 
 
 def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> None:
@@ -84,7 +98,7 @@ def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> Non
 def _parse(message: str | bytes) -> dict[str, Any]:
     try:
         value = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MalformedRequest("a request is one JSON object") from None
     if not isinstance(value, dict):
         raise MalformedRequest("a request is one JSON object")

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import socket
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import requests
-import urllib3
+from urllib3.exceptions import NewConnectionError
 
-from shared.core.breaker import CircuitBreaker
 from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.core.log import request_id
 from shared.http.client.error_parsing import fault_from_response
-from shared.http.client.watched_connections import WatchedAdapter
+from shared.http.client.replicas import Replica, Replicas, Resolver, resolve
+from shared.http.client.watched_connections import WatchedAdapter, connected
 
 log = logging.getLogger(__name__)
 
 Body = bytes | IO[bytes] | None
-Resolver = Callable[[str, int], list[str]]
-
-RESOLVE_EVERY_S = 5.0
-"""How long addresses are cached, seconds; replicas added by Compose are found within this time."""
 POOL_SIZE = 64
 """Kept-alive connections per address; further ones are opened under load and closed after use."""
-_READ_BYTES = 1 << 16
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return the IPv4 addresses of ``host``, sorted.
-
-    Raises:
-        OSError: the host has no address.
-    """
-    found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-    return sorted({str(entry[4][0]) for entry in found})
+VANISHED_S = 5.0
+"""How long a replica is not asked after its address did not answer, seconds."""
+STALE_S = 0.2
+"""Time within which a kept connection that was closed by the server fails on its next use."""
 
 
 class UpstreamPool:
     """An HTTP client for the replicas of one service.
 
-    A replica is an address of one of ``urls``; requests are distributed over all addresses of a
-    name (scaled Compose services). A request is retried on the next replica if a replica cannot be
-    reached, closes the connection before responding, or responds with 503. It is not retried after
-    a read timeout or after the first byte of a response. Environment proxies are not used, because
-    these calls stay inside the mesh.
+    A replica is an address of one of ``urls``; the least busy one is asked. The next one is asked
+    if no connection comes about, or if the response is a 503. Once a part of a request was sent it
+    is not repeated, because it may be what killed the replica; the exception is a kept connection
+    that turns out to be closed. Environment proxies are not used, because these calls stay inside
+    the mesh.
 
     Args:
         name: name of the service, for messages.
@@ -69,17 +55,10 @@ class UpstreamPool:
         read_timeout_s: float = 120.0,
         resolver: Resolver = resolve,
     ) -> None:
-        if not urls:
-            raise ValueError(f"{name}: no upstream URL")
         self.name = name
-        self._urls = [urlsplit(url.rstrip("/")) for url in urls]
+        self._replicas = Replicas(name, urls, resolver)
         self._token = token
         self._timeout = (connect_timeout_s, read_timeout_s)
-        self._resolver = resolver
-        self._lock = threading.Lock()
-        self._breakers: dict[str, CircuitBreaker] = {}
-        self._known: tuple[float, list[str]] = (-RESOLVE_EVERY_S, [])
-        self._turn = itertools.count()
         self._session = requests.Session()
         self._session.trust_env = False
         adapter = WatchedAdapter(pool_connections=16, pool_maxsize=POOL_SIZE, max_retries=0)
@@ -89,26 +68,6 @@ class UpstreamPool:
     def close(self) -> None:
         """Close the kept-alive connections."""
         self._session.close()
-
-    def addresses(self) -> list[str]:
-        """Return the base URLs of the known replicas, each once.
-
-        If no name can be resolved, the configured URLs are returned.
-        """
-        now = time.monotonic()
-        with self._lock:
-            when, found = self._known
-            if now - when >= RESOLVE_EVERY_S:
-                found = self._resolve_all() or found
-                self._known = (now, found)
-        return list(dict.fromkeys(found or [url.geturl() for url in self._urls]))
-
-    def replicas(self) -> list[str]:
-        """Return the same URLs as :meth:`addresses`, rotated in round-robin order."""
-        found = self.addresses()
-        with self._lock:
-            start = next(self._turn) % len(found)
-        return found[start:] + found[:start]
 
     def request(
         self,
@@ -142,41 +101,63 @@ class UpstreamPool:
         if self._token and "Authorization" not in send:
             send["Authorization"] = f"Bearer {self._token}"
         start = body.tell() if body is not None and not isinstance(body, bytes) else 0
-        last: requests.Response | None = None
+        busy: requests.Response | None = None
         reason = "every circuit is open"
-        for url in self.replicas():
-            breaker = self._breaker(url)
-            if not breaker.allow():
+        for replica in self._replicas.by_load(self._replicas.addresses()):
+            if not replica.circuit.allow():
                 continue
+            self._replicas.begin(replica)
             try:
-                response = self._send(method, url + path, send, params, body, start, stream)
-            except requests.Timeout as error:
-                breaker.failed()
-                if not isinstance(error, requests.ConnectTimeout):
-                    if last is not None:
-                        last.close()
-                    raise UpstreamTimeout(
-                        f"{self.name} did not answer within {self._timeout[1]:g} s"
-                    ) from None
-                reason = "connection timed out"
+                response = self._send(method, replica.url + path, send, params, body, start, stream)
+            except BaseException as error:
+                self._replicas.end(replica)
+                if busy is not None:
+                    busy.close()
+                if not isinstance(error, requests.RequestException):
+                    raise
+                reason, busy = self._failed(replica, error), None
                 continue
-            except requests.RequestException as error:
-                breaker.failed()
-                reason = type(error).__name__
-                log.warning("upstream failed", extra={"upstream": self.name, "reason": reason})
-                continue
-            breaker.succeeded()
-            if last is not None:
-                last.close()
+            # The replica is busy until the response is closed and dropped.
+            weakref.finalize(response, self._replicas.end, replica)
+            replica.circuit.succeeded()
+            if busy is not None:
+                busy.close()
             if response.status_code != 503:
                 return response
-            # Try the next replica, which may be ready or have capacity.
-            last = response
-        if last is not None:
-            return last
+            # The next replica may be ready, or have room.
+            busy = response
+        if busy is not None:
+            return busy
         raise UpstreamUnavailable(
             f"{self.name} is not available ({reason})", details={"upstream": self.name}
         )
+
+    def _failed(self, replica: Replica, error: requests.RequestException) -> str:
+        """Note a failure of the connection to ``replica``.
+
+        Returns:
+            The reason, where no byte of the request went out, so that another replica may be asked.
+
+        Raises:
+            UpstreamTimeout, UpstreamUnavailable: the replica has the request. It may be the cause
+                of the failure, so that it is not sent again.
+        """
+        reason = type(error).__name__
+        log.warning("upstream failed", extra={"upstream": self.name, "reason": reason})
+        if isinstance(error, requests.ConnectTimeout):
+            # The address has vanished: nobody else shall wait for it.
+            replica.circuit.failed(VANISHED_S)
+            return "connection timed out"
+        replica.circuit.failed()
+        if _is_refused(error):
+            return reason
+        if isinstance(error, requests.Timeout):
+            raise UpstreamTimeout(
+                f"{self.name} did not answer within {self._timeout[1]:g} s"
+            ) from None
+        raise UpstreamUnavailable(
+            f"{self.name} broke off before it answered ({reason})", details={"upstream": self.name}
+        ) from None
 
     def json(self, method: str, path: str, **kwargs: Any) -> Any:
         """Send a request and return the JSON of the response.
@@ -193,39 +174,6 @@ class UpstreamPool:
             raise UpstreamUnavailable(f"{self.name} sent no JSON") from None
         finally:
             response.close()
-
-    def read_from(self, url: str, path: str, *, within_s: float, most_bytes: int) -> bytes:
-        """Send a GET to one replica and return the whole body, without using its circuit breaker.
-
-        Args:
-            url: one of :meth:`addresses`.
-            path: beginning with ``/``.
-            within_s: time limit, seconds; the call may take up to about twice as long.
-            most_bytes: maximum size of the body.
-
-        Raises:
-            UpstreamUnavailable: there was no complete response with status 200 within the limits;
-                the message has the reason.
-        """
-        headers = {"Accept-Encoding": "identity"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        limits = (within_s, within_s)
-        give_up = time.monotonic() + within_s
-        body = bytearray()
-        try:
-            with self._send("GET", url + path, headers, None, None, 0, True, limits) as response:
-                if response.status_code != 200:
-                    raise UpstreamUnavailable(f"status {response.status_code}")
-                while piece := response.raw.read1(_READ_BYTES):
-                    body += piece
-                    if len(body) > most_bytes:
-                        raise UpstreamUnavailable(f"more than {most_bytes} bytes")
-                    if time.monotonic() > give_up:
-                        raise UpstreamUnavailable(f"not whole within {within_s:g} s")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise UpstreamUnavailable(type(error).__name__) from None
-        return bytes(body)
 
     def is_ready(self) -> bool:
         """Return whether a replica reports that it is ready."""
@@ -250,6 +198,8 @@ class UpstreamPool:
         for fresh in (False, True):
             if body is not None and not isinstance(body, bytes):
                 body.seek(start)
+            connected.set(False)
+            sent_at = time.monotonic()
             try:
                 return self._session.request(
                     method,
@@ -262,28 +212,15 @@ class UpstreamPool:
                     allow_redirects=False,
                 )
             except requests.ConnectionError as error:
-                # A kept-alive connection that the server has closed fails on its next use, which
-                # says nothing about the replica. If the replica refuses connections, the second
-                # attempt fails just as fast.
-                if fresh or isinstance(error, requests.Timeout):
+                # A kept connection that the server has closed meanwhile fails at once on its next
+                # use, which says nothing about the replica.
+                stale = not connected.get() and time.monotonic() - sent_at < STALE_S
+                if fresh or not stale or isinstance(error, requests.Timeout):
                     raise
         raise AssertionError("unreachable")
 
-    def _breaker(self, url: str) -> CircuitBreaker:
-        with self._lock:
-            return self._breakers.setdefault(url, CircuitBreaker())
 
-    def _resolve_all(self) -> list[str]:
-        found: list[str] = []
-        for url in self._urls:
-            port = url.port or (443 if url.scheme == "https" else 80)
-            if url.scheme == "https":
-                # The certificate is issued for the name, so the address is not used.
-                found.append(url.geturl())
-                continue
-            try:
-                addresses = self._resolver(url.hostname or "", port)
-            except OSError:
-                continue
-            found += [f"{url.scheme}://{address}:{port}{url.path}" for address in addresses]
-        return found
+def _is_refused(error: requests.RequestException) -> bool:
+    """Return whether no connection came about, so that nothing of the request was sent."""
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
+from contextvars import ContextVar
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -22,9 +23,27 @@ from shared.core.errors import ClientGone
 from shared.http.client.watchdog import Watchdog
 
 _WATCH_S = 0.1
+_SEND_S = 30.0
+"""Longest wait for the other side to take a part of a body, seconds."""
+
+connected: ContextVar[bool] = ContextVar("connected", default=False)
+"""Whether a new connection was opened since this was set to False; else a kept one was used."""
 
 
-class _WatchedHttp(HTTPConnection):
+class _Opening:
+    """Notes that a connection was opened, and bounds the time to send on it."""
+
+    sock: Any
+
+    def connect(self) -> None:
+        """Connect; see :class:`urllib3.connection.HTTPConnection`."""
+        super().connect()  # type: ignore[misc]  # mixed into the connections of urllib3
+        connected.set(True)
+        # urllib3 would keep the time-out of connecting for sending the body.
+        self.sock.settimeout(_SEND_S)
+
+
+class _WatchedHttp(_Opening, HTTPConnection):
     """An HTTP connection that polls for a client disconnect while it waits for the first byte."""
 
     def getresponse(self) -> Any:
@@ -45,7 +64,7 @@ class _WatchedHttp(HTTPConnection):
         return super().getresponse()
 
 
-class _WatchedHttps(HTTPSConnection):
+class _WatchedHttps(_Opening, HTTPSConnection):
     """An HTTPS connection that aborts a read when the client disconnects.
 
     TLS messages may arrive before the response, so a readable socket does not mean that the

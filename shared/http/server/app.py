@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -13,22 +13,10 @@ from prometheus_flask_exporter import PrometheusMetrics
 from shared.core.log import configure_logging
 from shared.core.settings import CommonSettings
 from shared.http.server import error_responses
-from shared.http.server.auth import require_token
+from shared.http.server.asgi.record import RECORD
 from shared.http.server.docs_page import render_docs
-from shared.http.server.middleware import Middleware
-from shared.http.server.openapi import build_spec, operation
+from shared.http.server.openapi import build_spec, entries_of, operation
 from shared.wire.probes import Liveness, Readiness
-
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
-"""Paths that need no token: probes, metrics, and the specification, which is public anyway."""
-
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-_STRICT_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 def build_app(
@@ -36,37 +24,22 @@ def build_app(
     settings: CommonSettings,
     *,
     readiness: Callable[[], tuple[bool, dict[str, Any]]],
-    open_paths: Collection[str] = frozenset(),
-    spec: Callable[[], dict[str, Any]] | None = None,
-    more_metrics: Callable[[bytes], bytes] | None = None,
 ) -> Flask:
-    """Build a Flask application with the features that all services share.
+    """Return a Flask application with what the model workers share.
 
-    These are JSON logs, request ids, the standard error responses, bearer tokens, the body size
-    limit, the limit on concurrent requests, security headers, ``/livez``, ``/readyz``,
-    ``/metrics``, ``/openapi.json`` and ``/docs``.
+    Installed: JSON logs, error responses, ``/livez``, ``/readyz``, ``/metrics``, ``/openapi.json``
+    and ``/docs``. Tokens, limits, request ids and the access log are those of the shell, behind
+    which :func:`shared.http.server.asgi.flask_service.shell_around` serves it.
 
     Args:
         service: name of the process in logs and titles.
-        settings: limits, tokens, log level.
+        settings: limits and log level.
         readiness: called for ``/readyz``; returns whether the service is ready, and details.
-        open_paths: further paths that need no token.
-        spec: returns the OpenAPI data; None to generate it from the application's routes.
-        more_metrics: maps this process's metrics in the text format to the response of
-            ``/metrics``.
     """
     configure_logging(service, settings.effective_log_level)
     app = Flask(service, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = 2 * 1024 * 1024
-    # Pings detect half-open sockets, which would otherwise keep their threads.
-    app.config["SOCK_SERVER_OPTIONS"] = {
-        "ping_interval": 25,
-        "max_message_size": settings.max_body_bytes,
-        # A browser that passes its token as a subprotocol requires the server to select one of
-        # those it offered.
-        "subprotocols": ["realtime", "voicemesh"],
-    }
     app.json.sort_keys = False  # type: ignore[attr-defined]  # declared on the default provider
     error_responses.install(app)
     registry = CollectorRegistry()
@@ -79,21 +52,12 @@ def build_app(
         group_by="url_rule",
         excluded_paths=["^/livez$", "^/readyz$", "^/metrics$", "^/ws.*", "^/v1/realtime$"],
     )
-    unlocked = OPEN_PATHS | frozenset(open_paths)
 
     @app.before_request
-    def _guard() -> None:
-        rule = request.url_rule
-        request.environ[error_responses.ROUTE] = rule.rule if rule is not None else "unmatched"
-        if request.path not in unlocked:
-            require_token(request, settings.api_tokens)
-
-    @app.after_request
-    def _harden(response: Response) -> Response:
-        for name, value in _SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", _STRICT_CSP)
-        return response
+    def _note_route() -> None:
+        record = request.environ.get(RECORD)
+        if record is not None and request.url_rule is not None:
+            record.route = request.url_rule.rule
 
     @app.get("/livez")
     @operation("Whether the process lives", tag="Operation", responses={200: Liveness})
@@ -116,20 +80,17 @@ def build_app(
     @app.get("/metrics")
     @operation("Metrics for Prometheus", tag="Operation", responses={200: ["text/plain"]})
     def metrics() -> Response:
-        own = generate_latest(REGISTRY) + generate_latest(registry)
-        text = more_metrics(own) if more_metrics else own
+        text = generate_latest(REGISTRY) + generate_latest(registry)
         return Response(text, content_type=CONTENT_TYPE_LATEST)
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        made = spec() if spec else build_spec(app, title=f"Voicemesh {service}", version=version())
-        return jsonify(made)
+        return jsonify(build_spec(entries_of(app), title=f"Voicemesh {service}", version=version()))
 
     @app.get("/docs")
     def docs() -> Response:
         return Response(render_docs(openapi().get_json()), mimetype="text/html")
 
-    app.wsgi_app = Middleware(app.wsgi_app, settings.max_requests)  # type: ignore[method-assign]
     return app
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
-
-from flask import Request
+from collections.abc import Iterable, Mapping
 
 from shared.core.errors import Unauthorized
 
@@ -15,22 +13,24 @@ of the Realtime API pass the key this way.
 """
 
 
-def presented_token(request: Request) -> str | None:
+def presented_token(
+    headers: Mapping[str, str], query: Mapping[str, str], *, websocket: bool
+) -> str | None:
     """Return the bearer token of a request, or None.
 
     It is read from the ``Authorization`` header. Browsers cannot set headers on a WebSocket, so
-    WebSocket requests may also pass it as ``?token=`` or as the subprotocol
+    WebSocket handshakes may also pass it as ``?token=`` or as the subprotocol
     ``openai-insecure-api-key.TOKEN``.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    if request.headers.get("Upgrade", "").lower() == "websocket":
-        for offered in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
-            if offered.strip().startswith(_PROTOCOL_PREFIX):
-                return offered.strip().removeprefix(_PROTOCOL_PREFIX)
-        return request.args.get("token")
-    return None
+    if not websocket:
+        return None
+    for offered in headers.get("sec-websocket-protocol", "").split(","):
+        if offered.strip().startswith(_PROTOCOL_PREFIX):
+            return offered.strip().removeprefix(_PROTOCOL_PREFIX)
+    return query.get("token")
 
 
 def is_accepted(token: str, accepted: Iterable[str]) -> bool:
@@ -42,15 +42,14 @@ def is_accepted(token: str, accepted: Iterable[str]) -> bool:
     return found
 
 
-def require_token(request: Request, accepted: frozenset[str]) -> None:
-    """Check the token of a request, if tokens are configured.
+def require_token(token: str | None, accepted: frozenset[str]) -> None:
+    """Check a token, if tokens are configured.
 
     Raises:
         Unauthorized: the token is missing or not accepted.
     """
     if not accepted:
         return
-    token = presented_token(request)
     if token is None:
         raise Unauthorized("a bearer token is needed: Authorization: Bearer TOKEN")
     if not is_accepted(token, accepted):

@@ -1,4 +1,4 @@
-"""Convert exceptions to the standard JSON error responses."""
+"""Convert exceptions to errors of the mesh, and errors to the standard HTTP responses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import traceback
 
 from flask import Flask, Response, jsonify, request
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from werkzeug.exceptions import HTTPException
 
 from shared.core.disk_full import is_full
@@ -23,6 +24,7 @@ from shared.core.errors import (
     UnsupportedMedia,
 )
 from shared.core.metrics import VALIDATION_ERRORS
+from shared.http.server.asgi.record import RECORD
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +37,6 @@ _BY_STATUS: dict[int, type[MeshError]] = {
 }
 
 _ROOM_AGAIN_S = 5.0
-
-OUTCOME = "voicemesh.outcome"
-"""WSGI environment key: ``ok`` or the error code, for metrics and the access log."""
-ROUTE = "voicemesh.route"
-"""WSGI environment key: the matched URL rule, a bounded label."""
 
 
 def retry_after_header(error: MeshError) -> str | None:
@@ -59,17 +56,22 @@ def log_unexpected(error: BaseException) -> None:
 def as_mesh_error(error: BaseException) -> MeshError:
     """Convert an exception to a :class:`MeshError`.
 
-    A MeshError is returned unchanged. HTTP exceptions and full disks have corresponding errors.
-    Other exceptions are logged and become an :class:`EngineFailure`.
+    A MeshError is returned unchanged. HTTP exceptions of the frameworks and full disks have
+    corresponding errors. Other exceptions are logged and become an :class:`EngineFailure`.
     """
     if isinstance(error, MeshError):
         return error
     if isinstance(error, HTTPException):
-        known = _BY_STATUS.get(error.code or 500)
-        if known is not None:
-            return known(error.description or error.name)
-        if error.code is not None and 400 <= error.code < 500:
-            return InvalidRequest(error.description or error.name)
+        response = error.get_response()
+        allow = response.headers.get("Allow")
+        fault = _by_status(error.code or 500, error.description or error.name, allow)
+    elif isinstance(error, StarletteHTTPException):
+        allow = (error.headers or {}).get("Allow")
+        fault = _by_status(error.status_code, error.detail, allow)
+    else:
+        fault = None
+    if fault is not None:
+        return fault
     if is_full(error):
         # Large uploads are stored in temporary files; space is freed when other requests finish.
         which = errno.errorcode.get(error.errno or 0)
@@ -81,14 +83,21 @@ def as_mesh_error(error: BaseException) -> MeshError:
     return EngineFailure("internal error; the log has the details under this request's id")
 
 
+def error_headers(error: MeshError) -> dict[str, str]:
+    """Return the HTTP headers of the response for ``error``."""
+    headers = {"Content-Type": "application/json", **error.headers}
+    if (seconds := retry_after_header(error)) is not None:
+        headers["Retry-After"] = seconds
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
 def error_response(error: MeshError) -> Response:
-    """Return the HTTP response for ``error``: standard body, status and ``Retry-After``."""
+    """Return the Flask response for ``error``."""
     response = jsonify(error.body())
     response.status_code = error.status
-    if (seconds := retry_after_header(error)) is not None:
-        response.headers["Retry-After"] = seconds
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
+    response.headers.update(error_headers(error))
     return response
 
 
@@ -97,10 +106,22 @@ def install(app: Flask) -> None:
 
     def handle(error: Exception) -> Response:
         fault = as_mesh_error(error)
-        request.environ[OUTCOME] = fault.code
+        record = request.environ.get(RECORD)
+        if record is not None:
+            record.outcome = fault.code
         if isinstance(fault, InvalidRequest):
-            route = request.environ.get(ROUTE, "")
+            route = request.url_rule.rule if request.url_rule is not None else "unmatched"
             VALIDATION_ERRORS.labels(route=route, code=fault.code).inc()
         return error_response(fault)
 
     app.register_error_handler(Exception, handle)
+
+
+def _by_status(status: int, text: str, allow: str | None) -> MeshError | None:
+    known = _BY_STATUS.get(status)
+    if known is None:
+        return InvalidRequest(text) if 400 <= status < 500 else None
+    fault = known(text)
+    if allow is not None:
+        fault.headers["Allow"] = allow
+    return fault

@@ -35,6 +35,10 @@ class Operation:
     websocket: bool = False
 
 
+Entry: TypeAlias = tuple[str, str, str, Operation]
+"""Path, method, name of the view and description of one operation."""
+
+
 def operation(
     summary: str,
     *,
@@ -66,8 +70,9 @@ def operation(
     return mark
 
 
-def _collect(app: Flask) -> list[tuple[str, str, str, Operation]]:
-    found: list[tuple[str, str, str, Operation]] = []
+def entries_of(app: Flask) -> list[Entry]:
+    """Return the decorated routes of ``app``."""
+    found: list[Entry] = []
     for rule in app.url_map.iter_rules():
         view = app.view_functions.get(rule.endpoint)
         marked = getattr(view, "__operation__", None)
@@ -95,9 +100,8 @@ def _request_body(spec: Operation, ref: str | None) -> dict[str, Any] | None:
     return {"required": True, "content": content} if content else None
 
 
-def build_spec(app: Flask, *, title: str, version: str) -> dict[str, Any]:
-    """Return the specification of all decorated routes of ``app``, as JSON-ready data."""
-    entries = _collect(app)
+def build_spec(entries: Sequence[Entry], *, title: str, version: str) -> dict[str, Any]:
+    """Return the specification of the routes, as JSON-ready data."""
     models: dict[type[BaseModel], None] = {ErrorBody: None}
     for *_, spec in entries:
         if spec.request is not None:

@@ -7,8 +7,9 @@ import logging
 
 import pytest
 
-from gateway.app import create_app
+from gateway.app import create_server
 from gateway.settings import GatewaySettings
+from tests.asgi_server import AsgiServer
 from tests.little_server import LittleServer
 
 DEAD = "http://127.0.0.1:9"
@@ -60,16 +61,28 @@ def service():
 
 
 @pytest.fixture
-def make_client(service, tmp_path):
+def make_gateway(service, tmp_path):
+    """Gateways on real ports, before ``service`` where the settings name no other."""
+    running = []
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
 
     def make(**settings):
         urls = {"tts_url": service.url, "stt_url": service.url, "agent_url": service.url}
-        app = create_app(
+        app = create_server(
             GatewaySettings(_env_file=None, voicemesh_home=tmp_path, **urls | settings)
         )
-        return app.test_client()
+        running.append(AsgiServer(app))
+        return running[-1]
 
     yield make
+    for server in running:
+        server.stop()
+    for server in running:
+        server.close()
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
+
+
+@pytest.fixture
+def make_client(make_gateway):
+    return lambda **settings: make_gateway(**settings).client()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway import upstream_metrics
+from gateway import upstream, upstream_metrics
+from gateway.upstream import Upstream
 from gateway.upstream_metrics import UpstreamMetrics
-from shared.http.client.pool import UpstreamPool
+from shared.http.client.replicas import Replicas
 from tests.unit.gateway.conftest import DEAD, Service, send
 
 TEXT = b"""\
@@ -47,7 +49,7 @@ def scrape(client, **headers):
     answer = client.get("/metrics", headers=headers)
     assert answer.status_code == 200
     assert answer.mimetype == "text/plain"
-    return answer.get_data(as_text=True)
+    return answer.text
 
 
 def samples(text, name):
@@ -89,7 +91,7 @@ def test_every_replica_is_there_with_its_labels(make_client, service, other):
 def test_each_family_is_described_once_and_no_sample_comes_twice(make_client, service):
     service.answers["/metrics"] = lambda h: send(h, TEXT)
     client = make_client()
-    client.get("/v1/models").get_data()
+    client.get("/v1/models")
     lines = scrape(client).splitlines()
     for kind in ("# HELP ", "# TYPE "):
         described = Counter(line.split(" ")[2] for line in lines if line.startswith(kind))
@@ -104,7 +106,7 @@ def test_each_family_is_described_once_and_no_sample_comes_twice(make_client, se
 def test_the_gateways_own_stay_as_they_are(make_client, service):
     service.answers["/metrics"] = lambda h: send(h, TEXT)
     client = make_client()
-    client.get("/v1/models").get_data()
+    client.get("/v1/models")
     own = [labels for labels, _ in samples(scrape(client), "voice_requests_total")]
     assert {"route": "/v1/models", "engine": "", "outcome": "ok"} in own
 
@@ -161,7 +163,7 @@ def test_one_that_does_not_answer_as_it_should_spoils_nothing(make_client, servi
 
 
 def test_they_are_asked_at_the_same_time(make_client, service, other, monkeypatch):
-    monkeypatch.setattr(upstream_metrics, "WITHIN_S", 10)
+    monkeypatch.setattr(upstream, "PROBE_S", 10)
     together = threading.Barrier(2)
 
     def meet(handler):
@@ -230,10 +232,16 @@ def test_a_replica_without_metrics_keeps_its_circuit(make_client, service, monke
 def test_replicas_are_the_addresses_of_a_name(service):
     service.answers["/metrics"] = lambda h: send(h, TEXT)
     port = service.url.rpartition(":")[2]
-    pool = UpstreamPool(
-        "tts", [f"http://tts:{port}"] * 2, resolver=lambda *_: ["127.0.0.1", "127.0.0.2"]
-    )
-    text = UpstreamMetrics({"tts": pool}).add_to(b"").decode()
-    pool.close()
+    urls = [f"http://tts:{port}"] * 2
+
+    async def collect():
+        tts = Upstream("tts", urls, token=None, silence_s=9)
+        tts.replicas = Replicas("tts", urls, resolver=lambda *_: ["127.0.0.1", "127.0.0.2"])
+        try:
+            return await UpstreamMetrics({"tts": tts}).add_to(b"")
+        finally:
+            await tts.close()
+
+    text = asyncio.run(collect()).decode()
     assert reached(text) == {("tts", f"127.0.0.1:{port}"): 1, ("tts", f"127.0.0.2:{port}"): 0}
     assert len(samples(text, "voice_gpu_memory_bytes")) == 1, "a name given twice is asked once"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask, Response, jsonify, request
-from flask_sock import Sock
-from werkzeug.serving import make_server
 
 from mesh.cli import group
 from shared.audio.pcm import AudioFormat
 from shared.audio.wav import wav_header
-from shared.core.errors import MeshError, NotReady, Unauthorized, UnknownVoice, UnsupportedMedia
+from shared.core.errors import MeshError, NotReady, UnknownVoice, UnsupportedMedia
+from shared.core.settings import CommonSettings
+from shared.http.server.asgi.flask_service import shell_around, ws_route
+from shared.http.server.asgi.shell import Shell
+from shared.http.server.asgi.socket import Socket
+from tests.asgi_server import AsgiServer
 
 PORTS = {"PORT": "18000", "TTS_PORT": "15000", "STT_PORT": "15001", "AGENT_PORT": "15002"}
 TOKEN = "s3cret"
@@ -43,19 +45,13 @@ def _streamed() -> Iterator[bytes]:
 
 def _application(gateway: Gateway) -> Flask:
     app = Flask("fake-gateway")
-    sock = Sock(app)
 
     @app.errorhandler(MeshError)
     def fault(error: MeshError) -> tuple[Response, int, dict[str, str]]:
-        headers = {"X-Request-ID": "req_1"}
+        headers = {}
         if error.retry_after:
             headers["Retry-After"] = str(error.retry_after)
         return jsonify(error.body()), error.status, headers
-
-    @app.before_request
-    def authorize() -> None:
-        if gateway.token and request.headers.get("Authorization") != f"Bearer {gateway.token}":
-            raise Unauthorized("a bearer token is needed")
 
     def speak() -> Response:
         body = request.get_json()
@@ -96,10 +92,9 @@ def _application(gateway: Gateway) -> Flask:
         ]
         return jsonify(object="list", voices=rows)
 
-    @sock.route("/ws")
-    def converse(ws: Any) -> None:
-        while True:
-            heard = ws.receive()
+    @ws_route(app, "/ws", summary="Converse")
+    def converse(ws: Socket) -> None:
+        while (heard := ws.receive()) is not None:
             gateway.asked.append({"bytes": len(heard)})
             if heard == b"silence":
                 ws.send(json.dumps({"event": "no_speech", "transcription": "", "llama": ""}))
@@ -118,14 +113,22 @@ def _application(gateway: Gateway) -> Flask:
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     found = Gateway()
-    server = make_server("127.0.0.1", 0, _application(found), threaded=True)
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
+    app = _application(found)
+    shells: dict[str, Shell] = {}
+
+    async def behind_the_token(scope: Any, receive: Any, send: Any) -> None:
+        token = found.token
+        if token not in shells:
+            settings = CommonSettings(_env_file=None, api_tokens=token)
+            shells[token] = shell_around(app, settings)
+        if scope["type"] == "http":
+            scope["headers"] = [*scope["headers"], (b"x-request-id", b"req_1")]
+        await shells[token](scope, receive, send)
+
+    server = AsgiServer(behind_the_token)
+    found.url = server.url
     yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from mesh import sound_devices
 from mesh.connection import Connection
 from mesh.conversation import Conversation
 from shared.core.errors import MeshError, UpstreamUnavailable
+from tests.little_server import LittleServer
 from tests.unit.mesh.conftest import SAMPLES
 
 
@@ -69,8 +70,17 @@ def test_a_conversation_that_breaks_off_is_an_error(gateway):
             conversation.ask(b"sound", lambda *_: None)
 
 
-def test_a_refusal_that_is_no_json_keeps_its_status(gateway):
-    with pytest.raises(MeshError, match="404"):
+def test_a_refusal_that_is_no_json_keeps_its_status():
+    server = LittleServer(lambda handler: handler.send_error(404))
+    try:
+        with pytest.raises(MeshError, match="404"):
+            Conversation(Connection(server.url + "/nowhere", None))
+    finally:
+        server.close()
+
+
+def test_a_refusal_by_a_mesh_says_why(gateway):
+    with pytest.raises(MeshError, match="no such socket"):
         Conversation(Connection(gateway.url + "/nowhere", None))
 
 

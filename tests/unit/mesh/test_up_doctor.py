@@ -37,7 +37,7 @@ def test_the_four_services_know_each_other(monkeypatch):
     assert environment["BIND_HOST"] == "0.0.0.0"
     assert specs["tts"].environment["BIND_HOST"] == "127.0.0.1"
     assert specs["gateway"].host == "127.0.0.1"
-    assert specs["stt"].command[-1] == "stt_service.app:create_app()"
+    assert specs["stt"].command[-1] == "stt_service.app:create_server()"
 
 
 def test_another_port_takes_the_others_along(monkeypatch, tmp_path):

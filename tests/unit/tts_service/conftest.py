@@ -17,6 +17,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from shared.http.server.asgi.flask_service import shell_around
+from tests.asgi_server import AsgiServer
 from tts_service.app import create_app
 from tts_service.engines.base import TtsEngine
 from tts_service.engines.fake import FakeEngine
@@ -70,6 +72,22 @@ def make_app(tmp_path: Path, voices: Path) -> Iterator[AppFactory]:
 @pytest.fixture
 def client(make_app: AppFactory) -> FlaskClient:
     return make_app().test_client()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., AsgiServer]]:
+    """``serve(app)``: the application behind its shell, on a real port."""
+    running: list[AsgiServer] = []
+
+    def start(app: Flask, **values: Any) -> AsgiServer:
+        running.append(AsgiServer(shell_around(app, TtsSettings(_env_file=None, **values))))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+    for server in running:
+        server.close()
 
 
 @pytest.fixture

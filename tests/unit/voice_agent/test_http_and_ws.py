@@ -1,4 +1,4 @@
-"""The agent's endpoints on a real threaded server, with fakes behind them."""
+"""The agent's endpoints on a real port, with fakes behind them."""
 
 import base64
 import io
@@ -6,11 +6,12 @@ import json
 import threading
 
 import pytest
-import websocket
-from werkzeug.serving import make_server
+import requests
 
 import voice_agent.app as wiring
 from shared.core.errors import EngineFailure, InvalidRequest, Overloaded
+from shared.http.server.asgi.flask_service import shell_around
+from tests.asgi_server import AsgiServer, closing_code, eventually
 from tests.unit.voice_agent.conftest import FakeSttClient, FakeTtsClient
 from voice_agent import reply as work
 from voice_agent.llm.fake import FakeLlm
@@ -18,9 +19,9 @@ from voice_agent.settings import AgentSettings
 
 
 class Running:
-    def __init__(self, app, port, stt, tts, llm):
-        self.app, self.port, self.stt, self.tts, self.llm = app, port, stt, tts, llm
-        self.client = app.test_client()
+    def __init__(self, server, stt, tts, llm):
+        self.server, self.stt, self.tts, self.llm = server, stt, tts, llm
+        self.client = server.client()
 
 
 @pytest.fixture
@@ -31,24 +32,18 @@ def run(monkeypatch, tmp_path):
 
     def start(llm=None, **settings):
         llm = llm or FakeLlm(pieces=["Hello, dear friend. ", "All is well."])
-        app = wiring.create_app(
-            AgentSettings(_env_file=None, voicemesh_home=tmp_path, **settings),
-            [("fake", lambda: llm)],
-        )
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        servers.append((server, thread))
-        running = Running(app, server.port, stt, tts, llm)
-        while running.client.get("/readyz").status_code != 200:
-            pass
+        given = AgentSettings(_env_file=None, voicemesh_home=tmp_path, **settings)
+        app = wiring.create_app(given, [("fake", lambda: llm)])
+        servers.append(AsgiServer(shell_around(app, given), max_message=given.max_body_bytes))
+        running = Running(servers[-1], stt, tts, llm)
+        eventually(lambda: running.client.get("/readyz").status_code == 200)
         return running
 
     yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    for server in servers:
+        server.stop()
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture
@@ -56,8 +51,7 @@ def connect():
     opened = []
 
     def make(running, query=""):
-        url = f"ws://127.0.0.1:{running.port}/ws{query}"
-        opened.append(websocket.create_connection(url, timeout=10))
+        opened.append(running.server.socket(f"/ws{query}"))
         return opened[-1]
 
     yield make
@@ -225,25 +219,21 @@ def test_errors_of_the_streaming_dialect(run, connect):
 def test_too_large_a_recording(run, connect):
     socket = connect(run(max_body_bytes=2048))
     socket.send_binary(b"x" * 2100)
-    opcode, data = socket.recv_data()
-    assert opcode == websocket.ABNF.OPCODE_CLOSE
-    assert int.from_bytes(data[:2], "big") == 1009
+    assert closing_code(socket)[0] == 1009
 
 
 def test_an_idle_socket_is_closed(run, connect):
     socket = connect(run(idle_timeout_s=0.2))
-    opcode, data = socket.recv_data()
-    assert opcode == websocket.ABNF.OPCODE_CLOSE
-    assert data[2:] == b"idle"
+    assert closing_code(socket) == (1000, "idle")
 
 
 def test_converse_as_wav(run):
-    answer = run().client.post("/api/converse", data={"audio_file": (io.BytesIO(b"q"), "q.wav")})
+    answer = run().client.post("/api/converse", files={"audio_file": ("q.wav", io.BytesIO(b"q"))})
     assert answer.status_code == 200
     assert answer.mimetype == "audio/wav"
     assert answer.headers["X-Engine"] == "mouth"
     assert answer.headers["X-Language"] == "en"
-    body = answer.get_data()
+    body = answer.data
     assert body[:4] == b"RIFF"
     assert len(body) > 44
 
@@ -265,7 +255,7 @@ def test_converse_faults(run, accept):
     nothing = mesh.client.post("/api/converse", data=b"", headers=headers)
     assert nothing.json["error"]["code"] == "empty_audio"
     unnamed = mesh.client.post(
-        "/api/converse", data={"x": (io.BytesIO(b"q"), "q.wav")}, headers=headers
+        "/api/converse", files={"x": ("q.wav", io.BytesIO(b"q"))}, headers=headers
     )
     assert unnamed.status_code == 422
     mesh.stt.fault = Overloaded("busy")
@@ -294,8 +284,10 @@ def test_converse_of_silence_and_of_a_broken_model(run):
 def test_a_reply_cut_in_the_middle_drops_the_connection(run):
     mesh = run(FakeLlm(pieces=["One sentence is here. "] * 20))
     mesh.tts.fault, mesh.tts.fault_after = EngineFailure("x"), 2
-    with pytest.raises(EngineFailure):
-        mesh.client.post("/api/converse", data=b"q").get_data()
+    with mesh.client.stream("/api/converse", "POST", data=b"q") as answer:
+        assert answer.status_code == 200
+        with pytest.raises(requests.RequestException):
+            assert answer.content
 
 
 def test_models_and_status(run):
@@ -303,3 +295,44 @@ def test_models_and_status(run):
     assert client.get("/v1/models").json["data"][0]["task"] == "chat"
     assert client.get("/").json["status"] == "online"
     assert "/api/converse" in client.get("/openapi.json").json["paths"]
+
+
+def test_only_sockets_with_a_turn_count(run, connect):
+    mesh = run(max_sessions=1)
+    mesh.tts.hold = threading.Event()
+    busy, classic, streaming = connect(mesh, "?stream=1"), connect(mesh), connect(mesh, "?stream=1")
+    busy.send_binary(b"first")
+    while json.loads(busy.recv())["event"] != "audio_start":
+        pass
+    for other in (classic, streaming):
+        other.send_binary(b"second")
+        assert json.loads(other.recv())["error"]["code"] == "overloaded"
+    mesh.tts.hold.set()
+    assert until_end(busy)[0][-1]["event"] == "end"
+
+    def served():
+        classic.send_binary(b"second")
+        return "error" not in json.loads(classic.recv())
+
+    eventually(served)
+    assert classic.recv()[:4] == b"RIFF"
+
+
+def test_a_client_that_leaves_during_a_turn_frees_its_place(run, connect):
+    mesh = run(FakeLlm(pieces=["This is one sentence. "] * 50), max_sessions=1)
+    mesh.tts.hold = threading.Event()
+    leaving = connect(mesh, "?stream=1")
+    leaving.send_binary(b"first")
+    while json.loads(leaving.recv())["event"] != "audio_start":
+        pass
+    leaving.shutdown()
+    mesh.tts.hold.set()
+    mesh.llm.pieces = ["A short answer."]
+    socket = connect(mesh, "?stream=1")
+
+    def served():
+        socket.send_binary(b"second")
+        return "error" not in json.loads(socket.recv())
+
+    eventually(served)
+    until_end(socket)

@@ -1,4 +1,4 @@
-"""A real gunicorn with the settings that all services share: spare threads, and a stop in peace."""
+"""A real gunicorn with the settings that all services share: probes, draining, a stop in peace."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ import requests
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[4]
-SESSIONS, REQUESTS = 10, 2
+REQUESTS = 2
+DRAIN_S = 1.5
 
 CONFIG = """
 from shared.core.settings import CommonSettings
 from shared.http.server.gunicorn_base import serve
 
-settings = CommonSettings(max_sessions={sessions}, max_requests={requests}, shutdown_grace_s=15)
+settings = CommonSettings(max_requests={requests}, drain_s={drain_s}, shutdown_grace_s=15)
 globals().update(serve(settings, {port}))
 """
 APP = """
 import os, time
+
+from shared.core.settings import CommonSettings
+from shared.http.server.asgi.shell import Shell
+from shared.http.server.asgi.wsgi_bridge import WsgiBridge
 
 at_work = []
 
@@ -38,6 +43,8 @@ def app(environ, start_response):
             time.sleep(0.02)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(len(at_work)).encode()]
+
+server = Shell(WsgiBridge(app, {requests} + 2), CommonSettings(max_requests={requests}))
 """
 
 
@@ -50,7 +57,10 @@ class Server:
         self._threads: list[threading.Thread] = []
 
     def at_work(self) -> int:
-        return int(requests.get(self.url, timeout=2, headers={"Connection": "close"}).text)
+        return int(self.probe("/livez").text)
+
+    def probe(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=2, headers={"Connection": "close"})
 
     def occupy(self, places: int) -> None:
         """Send requests that stay at work until :meth:`finish`."""
@@ -73,12 +83,10 @@ class Server:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     (port,) = free_ports(1)
-    (tmp_path / "busy.py").write_text(APP)
-    (tmp_path / "conf.py").write_text(
-        CONFIG.format(sessions=SESSIONS, requests=REQUESTS, port=port)
-    )
+    (tmp_path / "busy.py").write_text(APP.format(requests=REQUESTS))
+    (tmp_path / "conf.py").write_text(CONFIG.format(requests=REQUESTS, drain_s=DRAIN_S, port=port))
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", str(tmp_path / "conf.py"), "busy:app"],
+        [sys.executable, "-m", "gunicorn", "-c", str(tmp_path / "conf.py"), "busy:server"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
         stderr=subprocess.DEVNULL,
@@ -103,10 +111,11 @@ def until_at_work(server: Server, places: int) -> None:
         time.sleep(0.02)
 
 
-def test_a_probe_is_answered_while_every_session_and_request_is_at_work(server: Server) -> None:
-    server.occupy(SESSIONS + REQUESTS)
-    until_at_work(server, SESSIONS + REQUESTS)
-    assert server.at_work() == SESSIONS + REQUESTS
+def test_a_probe_is_answered_while_every_place_is_taken(server: Server) -> None:
+    server.occupy(REQUESTS)
+    until_at_work(server, REQUESTS)
+    assert server.at_work() == REQUESTS
+    assert server.probe("/other").status_code == 503
 
 
 def test_answers_at_work_are_finished_at_a_stop(server: Server) -> None:
@@ -116,3 +125,17 @@ def test_answers_at_work_are_finished_at_a_stop(server: Server) -> None:
     time.sleep(2.5)
     server.finish()
     assert server.answers == ["1"]
+
+
+def test_a_service_that_drains_is_not_ready_and_serves_on(server: Server) -> None:
+    assert server.probe("/readyz").status_code == 200
+    server.process.terminate()
+    until = time.monotonic() + 10
+    while server.probe("/readyz").status_code == 200:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert server.probe("/readyz").json()["error"]["code"] == "draining"
+    assert server.probe("/other").status_code == 200
+    server.process.wait(20)
+    with pytest.raises(requests.ConnectionError):
+        server.probe("/livez")

@@ -1,11 +1,10 @@
 """What every service inherits: probes, errors, tokens, limits, headers, documentation."""
 
 import errno
-import json
-import logging
 import threading
 
 import pytest
+import requests
 from flask import Response, abort
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
@@ -13,12 +12,12 @@ from pydantic import BaseModel, Field
 from shared.core import errors
 from shared.core.log import request_id
 from shared.core.metrics import STREAMS
-from shared.core.settings import CommonSettings
 from shared.http.server.app import build_app
-from shared.http.server.error_responses import OUTCOME
-from shared.http.server.middleware import Middleware
+from shared.http.server.asgi.flask_service import shell_around
 from shared.http.server.openapi import operation
 from shared.http.server.parsing import parse_body
+from tests.asgi_server import eventually
+from tests.unit.shared.http.conftest import settings as of_service
 
 FORM = "multipart/form-data"
 
@@ -29,18 +28,9 @@ class Order(BaseModel):
     tags: list[str] = []
 
 
-@pytest.fixture(autouse=True)
-def _restore_logging():
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-
-
 def make(ready=True, **settings):
     app = build_app(
-        "test", CommonSettings(**settings), readiness=lambda: (ready, {"engines": {"a": "x"}})
+        "test", of_service(**settings), readiness=lambda: (ready, {"engines": {"a": "x"}})
     )
 
     @app.post("/order")
@@ -79,6 +69,18 @@ def make(ready=True, **settings):
     return app
 
 
+@pytest.fixture
+def make_client(serve):
+    """A client of the application as it runs, behind the shell."""
+
+    def client(more=lambda app: None, **settings):
+        app = make(**settings)
+        more(app)
+        return serve(shell_around(app, of_service(**settings))).client()
+
+    return client
+
+
 def test_probes():
     client = make().test_client()
     assert client.get("/livez").json == {"status": "alive"}
@@ -107,8 +109,8 @@ def test_probes():
         ("InsufficientStorage", 507, None),
     ],
 )
-def test_each_error_has_its_status_and_the_agreed_body(name, status, retry):
-    answer = make().test_client().get(f"/raise/{name}")
+def test_each_error_has_its_status_and_the_agreed_body(make_client, name, status, retry):
+    answer = make_client().get(f"/raise/{name}")
     assert answer.status_code == status
     body = answer.json["error"]
     assert {"message", "type", "param", "code", "available"} == set(body)
@@ -128,11 +130,13 @@ def test_each_error_has_its_status_and_the_agreed_body(name, status, retry):
         ("/abort/503", 500, "engine_failure"),
     ],
 )
-def test_other_failures_take_the_same_shape(path, status, code):
-    answer = make().test_client().get(path)
+def test_other_failures_take_the_same_shape(make_client, path, status, code):
+    answer = make_client().get(path)
     assert answer.status_code == status
     assert answer.json["error"]["code"] == code
-    assert "user" not in answer.get_data(as_text=True)
+    assert "user" not in answer.text
+    allowed = {"OPTIONS", "POST"} if status == 405 else {""}
+    assert set(answer.headers.get("Allow", "").split(", ")) == allowed
 
 
 def test_bodies_in_every_content_type():
@@ -163,6 +167,133 @@ def test_bad_bodies(kwargs, status, param):
 def test_several_complaints_are_all_listed():
     answer = make().test_client().post("/order", json={"text": "", "count": 0})
     assert [e["param"] for e in answer.json["error"]["errors"]] == ["text", "count"]
+
+
+def test_too_large_a_body(make_client):
+    answer = make_client(max_body_bytes=1024).post("/order", data=b"x" * 2048)
+    assert answer.status_code == 413
+    assert answer.json["error"]["code"] == "too_large"
+    # Within the service too, for whoever serves it without the shell.
+    bare = make(max_body_bytes=1024).test_client().post("/order", data=b"x" * 2048)
+    assert bare.status_code == 413
+
+
+def test_tokens(make_client):
+    client = make_client(api_tokens="one, two")
+    assert client.post("/order", json={"text": "a"}).status_code == 401
+    assert client.post("/order", json={"text": "a"}).headers["WWW-Authenticate"] == "Bearer"
+    for token, status in (("one", 200), ("two", 200), ("three", 401)):
+        answer = client.post(
+            "/order", json={"text": "a"}, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == status
+    assert client.get("/livez").status_code == 200
+    assert client.get("/order?token=one").status_code == 401, "a query token is for sockets only"
+
+
+def test_request_ids_are_echoed_when_well_formed_and_made_otherwise(make_client):
+    client = make_client()
+    given = client.post("/order", json={"text": "a"}, headers={"X-Request-ID": "abc-1"})
+    assert given.headers["X-Request-ID"] == given.json["id"] == "abc-1"
+    odd = client.post("/order", json={"text": "a"}, headers={"X-Request-ID": "a b<script>"})
+    assert odd.headers["X-Request-ID"] == odd.json["id"]
+    assert odd.json["id"].startswith("req_")
+
+
+def test_security_headers(make_client):
+    headers = make_client().get("/livez").headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def open_now():
+    return STREAMS.labels(kind="http")._value.get()
+
+
+def test_streamed_answers_count_as_open_until_their_end(make_client):
+    go_on, left = threading.Event(), threading.Event()
+
+    def more(app):
+        @app.get("/pieces")
+        def pieces():
+            def body():
+                yield b"one"
+                go_on.wait(10)
+                yield b"two"
+
+            return Response(body())
+
+        @app.get("/endless")
+        def endless():
+            def body():
+                try:
+                    while True:
+                        yield b"x" * 10_000
+                finally:
+                    left.set()
+
+            return Response(body())
+
+    client, before = make_client(more), open_now()
+    with client.stream("/pieces") as answer:
+        rest = answer.iter_content(3)
+        assert next(rest) == b"one"
+        assert open_now() == before + 1
+        with client.stream("/endless") as other:
+            assert next(other.iter_content(3)) == b"xxx"
+            assert open_now() == before + 2
+        assert left.wait(10)
+        eventually(lambda: open_now() == before + 1)
+        go_on.set()
+        assert list(rest) == [b"two"]
+    eventually(lambda: open_now() == before)
+    with pytest.raises(requests.RequestException):
+        client.get("/cut")
+    eventually(lambda: open_now() == before)
+    for path in ("/order", "/livez", "/metrics"):
+        with client.stream(path):
+            assert open_now() == before, "an answer of known length is no stream"
+
+
+def test_a_body_that_breaks_drops_the_connection_and_is_counted(make_client):
+    client = make_client(max_requests=1)
+    with client.stream("/cut") as answer:
+        assert answer.raw.read(5) == b"first"
+        with pytest.raises(requests.RequestException):
+            assert answer.content
+    # The place was given back: another request is served.
+    assert client.post("/order", json={"text": "a"}).status_code == 200
+    metrics = client.get("/metrics").text
+    assert 'voice_requests_total{engine="fake",outcome="engine_failure",route="/cut"}' in metrics
+
+
+def test_outcomes_are_counted_by_route(make_client):
+    client = make_client()
+    client.get("/raise/UnknownVoice")
+    client.get("/nowhere")
+    metrics = client.get("/metrics").text
+    for labels in (
+        'outcome="unknown_voice",route="/raise/<name>"',
+        'outcome="not_found",route="unmatched"',
+    ):
+        assert f'voice_requests_total{{engine="",{labels}}}' in metrics
+
+
+def test_the_specification_lists_marked_routes_with_their_schemas():
+    spec = make().test_client().get("/openapi.json").json
+    assert spec["openapi"].startswith("3.1")
+    operation = spec["paths"]["/order"]["post"]
+    assert set(operation["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+    assert operation["responses"]["default"]
+    assert {"Order", "ErrorBody"} <= set(spec["components"]["schemas"])
+    assert "/bug" not in spec["paths"]
+
+
+def test_the_docs_page_needs_no_script():
+    page = make().test_client().get("/docs").get_data(as_text=True)
+    assert "/order" in page
+    assert "<script" not in page
+    assert "Longer text" in page
 
 
 def test_refused_requests_are_counted_by_route_and_code():
@@ -204,175 +335,22 @@ def test_a_form_field_that_is_repeated_is_a_list():
     assert answer.json["tags"] == ["x", "y"]
 
 
-def test_too_large_a_body():
-    answer = make(max_body_bytes=1024).test_client().post("/order", data=b"x" * 2048)
-    assert answer.status_code == 413
-    assert answer.json["error"]["code"] == "too_large"
-
-
-def test_tokens():
-    client = make(api_tokens="one, two").test_client()
-    assert client.post("/order", json={"text": "a"}).status_code == 401
-    assert client.post("/order", json={"text": "a"}).headers["WWW-Authenticate"] == "Bearer"
-    for token, status in (("one", 200), ("two", 200), ("three", 401)):
-        answer = client.post(
-            "/order", json={"text": "a"}, headers={"Authorization": f"Bearer {token}"}
-        )
-        assert answer.status_code == status
+def test_the_scheme_of_a_token_has_no_case_and_no_method_goes_without(make_client):
+    client = make_client(api_tokens="one")
     lower = client.post("/order", json={"text": "a"}, headers={"Authorization": "bearer one"})
-    assert lower.status_code == 200, "RFC 9110: the scheme's case does not matter"
-    assert client.get("/livez").status_code == 200
-    assert client.get("/order?token=one").status_code == 401, "a query token is for sockets only"
-    assert client.options("/order").status_code == 401, "no method goes without a token"
+    assert lower.status_code == 200
+    assert client.options("/order").status_code == 401
 
 
-def test_request_ids_are_echoed_when_well_formed_and_made_otherwise():
-    client = make().test_client()
-    given = client.post("/order", json={"text": "a"}, headers={"X-Request-ID": "abc-1"})
-    assert given.headers["X-Request-ID"] == given.json["id"] == "abc-1"
-    odd = client.post("/order", json={"text": "a"}, headers={"X-Request-ID": "a b<script>"})
-    assert odd.headers["X-Request-ID"].startswith("req_")
+def test_what_runs_at_the_end_of_an_answer_runs_once(make_client):
+    ended = []
 
+    def more(app):
+        @app.get("/pieces")
+        def pieces():
+            response = Response(iter([b"one", b"two"]))
+            response.call_on_close(lambda: ended.append(1))
+            return response
 
-def test_security_headers():
-    headers = make().test_client().get("/livez").headers
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-
-
-def test_requests_above_the_cap_are_refused_while_probes_answer():
-    app = make(max_requests=1)
-    entered, leave = threading.Event(), threading.Event()
-
-    @app.get("/slow")
-    def slow():
-        entered.set()
-        leave.wait(5)
-        return "done"
-
-    worker = threading.Thread(target=lambda: app.test_client().get("/slow").close())
-    worker.start()
-    assert entered.wait(5)
-    before = request_id.get()
-    refused = app.test_client().post("/order", json={"text": "a"})
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"] == "1"
-    assert json.loads(refused.data)["error"]["code"] == "overloaded"
-    assert request_id.get() == before, "the thread forgets the request that it refused"
-    assert app.test_client().get("/readyz").status_code == 200
-    leave.set()
-    worker.join(5)
-    assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
-    metrics = app.test_client().get("/metrics").get_data(as_text=True)
-    assert 'voice_requests_total{engine="",outcome="overloaded",route="unmatched"}' in metrics
-
-
-@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket"])
-def test_a_websocket_neither_needs_a_place_nor_gives_one_back(upgrade):
-    app = make(max_requests=1)
-
-    @app.get("/pieces")
-    def pieces():
-        return Response(iter([b"one", b"two"]))
-
-    client, sockets = app.test_client(), {"Upgrade": upgrade}
-    at_work = client.get("/pieces", buffered=False)
-    for _ in range(2):
-        assert client.get("/pieces").status_code == 503
-        # A plain answer stands in for the session: to the cap only the header matters.
-        assert client.get("/pieces", headers=sockets).status_code == 200
-    at_work.close()
-    session = client.get("/pieces", headers=sockets, buffered=False)
-    assert client.get("/pieces").status_code == 200
-    session.close()
-
-
-@pytest.mark.parametrize(("method", "outcome"), [("HEAD", None), ("GET", "client_closed")])
-def test_who_asks_for_the_head_alone_has_not_left(method, outcome):
-    def app(environ, start_response):
-        start_response("200 OK", [])
-        return iter([b"one"])
-
-    environ = {"PATH_INFO": "/x", "REQUEST_METHOD": method}
-    Middleware(app, 1)(environ, lambda *_: None).close()
-    assert environ.get(OUTCOME) == outcome
-
-
-def test_an_application_that_raises_gives_its_place_back():
-    def app(environ, start_response):
-        raise StopIteration
-
-    served = Middleware(app, 1)
-    for _ in range(2):
-        with pytest.raises(StopIteration):
-            served({"PATH_INFO": "/x", "REQUEST_METHOD": "GET"}, lambda *_: None)
-
-
-def test_what_runs_at_the_end_of_an_answer_runs_once():
-    app, ended = make(), []
-
-    @app.get("/pieces")
-    def pieces():
-        response = Response(iter([b"one", b"two"]))
-        response.call_on_close(lambda: ended.append(1))
-        return response
-
-    answer = app.test_client().get("/pieces", buffered=False)
-    assert answer.get_data() == b"onetwo"
-    answer.close()
-    assert ended == [1]
-
-
-def test_streamed_answers_count_as_open_until_their_end():
-    app = make()
-
-    @app.get("/pieces")
-    def pieces():
-        return Response(iter([b"one", b"two"]))
-
-    def open_now():
-        return STREAMS.labels(kind="http")._value.get()
-
-    client, before = app.test_client(), open_now()
-    answer = client.get("/pieces", buffered=False)
-    rest = iter(answer.response)
-    assert next(rest) == b"one"
-    assert open_now() == before + 1
-    left = client.get("/pieces", buffered=False)
-    left.close()
-    assert open_now() == before + 1, "one that was left is not open"
-    assert list(rest) == [b"two"]
-    assert open_now() == before
-    with pytest.raises(errors.EngineFailure):
-        client.get("/cut").get_data()
-    assert open_now() == before
-    for path in ("/order", "/livez", "/metrics"):
-        client.get(path, buffered=False)
-        assert open_now() == before, "an answer of known length is no stream"
-
-
-def test_a_body_that_breaks_is_raised_to_the_server_and_counted():
-    app = make(max_requests=1)
-    with pytest.raises(errors.EngineFailure):
-        app.test_client().get("/cut").get_data()
-    metrics = app.test_client().get("/metrics").get_data(as_text=True)
-    assert 'voice_requests_total{engine="fake",outcome="engine_failure",route="/cut"}' in metrics
-    # The place was given back: another request is served.
-    assert app.test_client().post("/order", json={"text": "a"}).status_code == 200
-
-
-def test_the_specification_lists_marked_routes_with_their_schemas():
-    spec = make().test_client().get("/openapi.json").json
-    assert spec["openapi"].startswith("3.1")
-    operation = spec["paths"]["/order"]["post"]
-    assert set(operation["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
-    assert operation["responses"]["default"]
-    assert {"Order", "ErrorBody"} <= set(spec["components"]["schemas"])
-    assert "/bug" not in spec["paths"]
-
-
-def test_the_docs_page_needs_no_script():
-    page = make().test_client().get("/docs").get_data(as_text=True)
-    assert "/order" in page
-    assert "<script" not in page
-    assert "Longer text" in page
+    assert make_client(more).get("/pieces").data == b"onetwo"
+    eventually(lambda: ended == [1])

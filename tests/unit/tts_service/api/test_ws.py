@@ -1,4 +1,4 @@
-"""``/ws/tts`` on a real threaded server, with the client library of the examples."""
+"""``/ws/tts`` on a real port, with the client library of the examples."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import websocket
 from flask import Flask
-from werkzeug.serving import make_server
 
+from tests.asgi_server import AsgiServer, closing_code, eventually
 from tests.unit.tts_service.conftest import (
     AppFactory,
     data_length,
@@ -25,20 +25,19 @@ Connect = Callable[[Flask], websocket.WebSocket]
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
-    cleanups: list[Callable[[], object]] = []
+def connect(serve: Callable[..., AsgiServer]) -> Iterator[Connect]:
+    opened: list[websocket.WebSocket] = []
+    servers: dict[int, AsgiServer] = {}
 
     def make(app: Flask) -> websocket.WebSocket:
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/ws/tts", timeout=10)
-        cleanups.extend([server.server_close, thread.join, server.shutdown, client.shutdown])
-        return client
+        if id(app) not in servers:
+            servers[id(app)] = serve(app)
+        opened.append(servers[id(app)].socket("/ws/tts"))
+        return opened[-1]
 
     yield make
-    for cleanup in reversed(cleanups):
-        cleanup()
+    for client in opened:
+        client.shutdown()
 
 
 def ask(client: websocket.WebSocket, request: object) -> tuple[list[bytes], list[dict[str, Any]]]:
@@ -99,9 +98,7 @@ def test_a_failure_in_mid_answer_closes_the_socket(make_app: AppFactory, connect
     audio, events = ask(client, {"text": "One. Two."})
     assert len(audio) == 1
     assert events[-1]["error"]["code"] == "engine_failure"
-    opcode, data = client.recv_data()
-    assert opcode == websocket.ABNF.OPCODE_CLOSE
-    assert int.from_bytes(data[:2], "big") == 1011
+    assert closing_code(client)[0] == 1011
 
 
 def test_a_client_that_leaves_frees_its_place(make_app: AppFactory, connect: Connect) -> None:
@@ -142,6 +139,37 @@ def test_the_end_says_which_engine_went_on(make_app: AppFactory, connect: Connec
     assert events[-1]["fallback"] == "one; reason=engine_failure"
     assert events[-1]["engine"] == "two"
     assert "language" not in events[-1]
+
+
+def test_only_sockets_that_are_spoken_to_count(make_app: AppFactory, connect: Connect) -> None:
+    gate = threading.Semaphore(1)
+    app = make_app(FakeEngine(gate=gate), max_sessions=1)
+    idle, speaking, other = (connect(app) for _ in range(3))
+    speaking.send(json.dumps({"text": "One. Two. Three."}))
+    assert json.loads(speaking.recv())["event"] == "start"
+    _, events = ask(other, {"text": "Hello."})
+    assert events[-1]["error"]["code"] == "overloaded"
+    for _ in range(8):
+        gate.release()
+    assert collect(speaking)[1][-1]["event"] == "end"
+    # The socket that was refused is still open, and the idle ones have kept nobody out.
+    for client in (other, idle, speaking):
+        eventually(lambda c=client: ask(c, {"text": "Hello."})[1][-1].get("event") == "end")
+
+
+def test_a_client_that_leaves_in_mid_answer_frees_its_session(
+    make_app: AppFactory, connect: Connect
+) -> None:
+    gate = threading.Semaphore(1)
+    app = make_app(FakeEngine(gate=gate), max_sessions=1)
+    leaving = connect(app)
+    leaving.send(json.dumps({"text": "One. Two. Three. Four.", "format": "pcm"}))
+    leaving.recv()
+    leaving.shutdown()
+    for _ in range(20):
+        gate.release()
+    client = connect(app)
+    eventually(lambda: ask(client, {"text": "Hello."})[1][-1].get("event") == "end")
 
 
 @pytest.mark.parametrize(("container", "rate"), [("pcm", 24_000), ("wav", 22_050)])

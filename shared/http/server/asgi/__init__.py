@@ -1,0 +1,1 @@
+"""The event loop in front of every service: connections, policy, bodies and WebSockets."""

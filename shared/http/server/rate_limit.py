@@ -1,0 +1,38 @@
+"""Limit the requests per minute of each client with a moving window (library ``limits``)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from shared.core.errors import RateLimited
+
+
+class RateLimit:
+    """A rate limiter with at most ``per_minute`` requests per client; 0 disables it."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def count(self, client: str) -> None:
+        """Count a request of ``client``, which is a token or an address.
+
+        Raises:
+            RateLimited: the client has reached the limit; ``retry_after`` is the time until a
+                request leaves the window.
+        """
+        if self._item is None:
+            return
+        # Only a digest is kept, since the client may be a token.
+        key = hashlib.sha256(client.encode()).hexdigest()
+        if not self._limiter.hit(self._item, key):
+            resets = self._limiter.get_window_stats(self._item, key).reset_time
+            raise RateLimited(
+                f"more than {self._item.amount} requests in a minute",
+                retry_after=max(1.0, resets - time.time()),
+            )
