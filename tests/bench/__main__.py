@@ -16,12 +16,25 @@ from pathlib import Path
 import requests
 
 HERE = Path(__file__).parent
-SUITE = ("speed", "gateway_cost", "stt_wer", "tts_readback", "voice_matching", "soak")
+SUITE = (
+    "speed",
+    "gateway_cost",
+    "stt_wer",
+    "tts_readback",
+    "voice_matching",
+    "soak",
+    "gateway_load",
+    "sockets",
+)
+OWN_MESH = ("voice_matching", "gateway_load", "sockets")
+"""These need no mesh, or start one themselves."""
 QUICK = {
     "speed": ["--count", "3"],
     "gateway_cost": ["--count", "20"],
     "tts_readback": ["--limit", "3"],
     "soak": ["--count", "20"],
+    "gateway_load": ["--rounds", "1", "--seconds", "1"],
+    "sockets": ["--idle", "20", "--talking", "4"],
 }
 READY_WITHIN_S = 300
 
@@ -54,7 +67,7 @@ def main() -> int:
     try:
         for name in options.only:
             extra = QUICK.get(name, []) if options.quick else []
-            if options.url and name != "voice_matching":
+            if options.url and name not in OWN_MESH:
                 extra = [*extra, "--url", options.url]
             command = [sys.executable, str(HERE / f"{name}.py"), *extra]
             if subprocess.run(command, check=False).returncode:

@@ -1,12 +1,12 @@
 """``mesh up`` with fake engines: several meshes on one machine, and one that cannot do its work."""
 
-import socket
 from pathlib import Path
 
 import pytest
 import requests
 
 from tests.local_mesh import FAKE_ENGINES, LocalMesh
+from tests.ports import four_in_a_row
 
 BROKEN_DECODER = """
 import av
@@ -23,23 +23,6 @@ av.open = open
 def environment(tmp_path):
     """Variables of a mesh with fake engines and a home of its own."""
     return {"VOICEMESH_HOME": str(tmp_path / "home"), **FAKE_ENGINES}
-
-
-def four_in_a_row():
-    """The first of four ports that are free one behind the other."""
-    for port in range(20_000, 60_000, 10):
-        held = []
-        try:
-            for number in range(port, port + 4):
-                held.append(socket.socket())
-                held[-1].bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        finally:
-            for listener in held:
-                listener.close()
-        return port
-    raise AssertionError("no four free ports")
 
 
 def test_another_port_is_another_mesh(environment):

@@ -34,10 +34,9 @@ def host_name(authority: str) -> str:
 
 
 def is_ours(name: str) -> bool:
-    """Return whether a browser cannot have been sent to ``name`` by somebody else's DNS.
+    """Return whether ``name`` is safe from DNS rebinding.
 
-    That holds for addresses and for names without a dot, such as those of containers, which no
-    public DNS has.
+    Addresses are, and names without a dot, such as those of containers: no public DNS has them.
     """
     if is_loopback(name):
         return True

@@ -34,7 +34,7 @@ WS_PONG_S = 20.0
 
 
 class _WithoutAborts(logging.Filter):
-    """Drops uvicorn's lines on answers that were cut on purpose; the access log has them."""
+    """Drops uvicorn's log lines about responses that were cut on purpose."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith("ASGI callable returned without completing")
@@ -146,8 +146,8 @@ class BoundedHttp(HttpToolsProtocol):
 class DrainingServer(Server):
     """A server that keeps serving for ``drain_s`` seconds after SIGTERM, while it is not ready.
 
-    Whoever sends it requests sees that it is not ready, and stops sending, before it stops
-    listening. A second signal, or SIGINT, stops it at once.
+    A load balancer sees that it is not ready and turns away before it stops listening. A second
+    signal, or SIGINT, stops it at once.
     """
 
     def __init__(self, config: Config, drain_s: float) -> None:
