@@ -136,7 +136,7 @@ class _Session:
             command = json.loads(message)
             if not isinstance(command, dict):
                 raise ValueError
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # the latter: nested too deeply
             self._socket.send_json(
                 MalformedRequest("send a recording as a binary message, or a JSON object").body()
             )

@@ -98,7 +98,7 @@ def _answer(socket: Socket, service: SpeechService, message: str | bytes) -> Non
 def _parse(message: str | bytes) -> dict[str, Any]:
     try:
         value = json.loads(message)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # the latter: nested too deeply
         raise MalformedRequest("a request is one JSON object") from None
     if not isinstance(value, dict):
         raise MalformedRequest("a request is one JSON object")

@@ -50,7 +50,10 @@ def parse_body(model: type[M]) -> tuple[M, dict[str, FileStorage]]:
         raise UnsupportedMedia(
             f"content type '{kind}' is not taken here; send application/json or multipart/form-data"
         )
-    data = request.get_json(force=True, silent=True)
+    try:
+        data = request.get_json(force=True, silent=True)
+    except RecursionError:  # a hundred thousand opening brackets
+        data = None
     if not isinstance(data, dict):
         raise MalformedRequest("the body is not a JSON object")
     return validate(model, data), {}

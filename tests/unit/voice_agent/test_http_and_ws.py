@@ -101,7 +101,7 @@ def test_faults_leave_the_socket_open(run, connect):
     assert json.loads(socket.recv())["llama"]
     assert json.loads(socket.recv())["error"]["code"] == "invalid_request"
     mesh.tts.fault = None
-    for message in ("no json", "[1]", '{"other": 1}'):
+    for message in ("no json", "[1]", "[" * 50_000, '{"other": 1}'):
         socket.send(message)
         assert json.loads(socket.recv())["error"]["type"] == "invalid_request_error"
     socket.send_binary(b"q")

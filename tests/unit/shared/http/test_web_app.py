@@ -153,6 +153,8 @@ def test_bodies_in_every_content_type():
     [
         ({"data": b"{", "content_type": "application/json"}, 400, None),
         ({"data": b"[1]", "content_type": "application/json"}, 400, None),
+        ({"data": b"[" * 200_000, "content_type": "application/json"}, 400, None),
+        ({"data": b'{"text":' * 50_000, "content_type": "application/json"}, 400, None),
         ({"json": {"count": 0, "text": "a"}}, 422, "count"),
         ({"json": {}}, 422, "text"),
         ({"data": b"x", "content_type": "text/csv"}, 415, None),

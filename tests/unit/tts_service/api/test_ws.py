@@ -81,6 +81,7 @@ def test_several_requests_on_one_socket(make_app: AppFactory, connect: Connect) 
         ({"text": "?!"}, "unspeakable_text"),
         ("no json", "malformed_request"),
         ("[1]", "malformed_request"),
+        ("[" * 50_000, "malformed_request"),
     ],
 )
 def test_a_refused_request_leaves_the_socket_open(
