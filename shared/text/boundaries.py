@@ -20,6 +20,7 @@ _CLOSERS: Final = "\"'”’»›)]}」』）】》〉*_`«“"
 _OPENERS: Final = "\"'“‘„«‹»([{「『（【《〈¿¡*_`"
 _AFTER_STOP: Final = _CLOSERS + _SPACED + _UNSPACED
 _CANDIDATE: Final = re.compile(f"[{re.escape(_SPACED + _UNSPACED)}]+|\n")
+_NOT_SPACE: Final = re.compile(r"\S")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _NOT_IN_ABBREVIATION: Final = frozenset("\"'“”‘’«»()[]{}¿¡/-–—*_,;:")
 _LONGEST_WORD = 40
@@ -28,7 +29,15 @@ _LONGEST_ORDINAL = 3
 
 
 class MoreTextNeeded(Exception):
-    """The decision depends on text that has not arrived yet."""
+    """The decision depends on text that has not arrived yet.
+
+    Attributes:
+        word: the next word is needed, so further white space decides nothing.
+    """
+
+    def __init__(self, *, word: bool = False) -> None:
+        super().__init__()
+        self.word = word
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,10 @@ class Lookahead:
 
     def skip_space(self, position: int) -> int:
         """Return the first position from ``position`` on that is not white space."""
-        while self.char(position).isspace():
-            position += 1
-        return position
+        found = _NOT_SPACE.search(self.text, position)
+        if found is None and not self.final:
+            raise MoreTextNeeded(word=True)
+        return found.start() if found else max(position, len(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +81,17 @@ class SentenceFinder:
         Raises:
             MoreTextNeeded: the text ends before a sentence end within ``limit`` can be decided.
         """
-        position = start
+        position = unread = start
+        has_word = False
         while match := _CANDIDATE.search(look.text, position, min(len(look.text), limit)):
             ends, end, position = self._decide(look, start, match)
+            if not ends or end > limit:
+                continue
             # A sentence needs a letter or digit; leading dots belong to the sentence that follows.
-            if ends and end <= limit and any(char.isalnum() for char in look.text[start:end]):
+            has_word = has_word or any(char.isalnum() for char in look.text[unread:end])
+            if has_word:
                 return end
+            unread = end
         return None
 
     def _decide(self, look: Lookahead, start: int, match: re.Match[str]) -> tuple[bool, int, int]:
@@ -148,7 +163,8 @@ class SentenceFinder:
 
     def _sentence_starts(self, look: Lookahead, position: int) -> bool:
         """Return whether the word after an abbreviation often starts a sentence."""
-        while look.char(position) and look.char(position) in _OPENERS:
+        furthest = position + _LONGEST_RUN
+        while position < furthest and look.char(position) and look.char(position) in _OPENERS:
             position += 1
         match = _WORD.match(look.text, position, position + _LONGEST_WORD)
         end = match.end() if match else position

@@ -68,14 +68,21 @@ class IncrementalSplitter:
     ) -> None:
         self._scanner = _Scanner(language, max_chars, first_max_chars)
         self._buffer = ""
+        self._space: list[str] = []
 
     def feed(self, delta: str) -> list[str]:
         """Add text and return the sentences that are now complete."""
-        self._buffer += delta
+        if self._scanner.needs_word and (not delta or delta.isspace()):
+            self._space.append(delta)  # decides nothing, so that a long row is not read repeatedly
+            return []
+        self._buffer = "".join((self._buffer, *self._space, delta))
+        self._space.clear()
         return self._take(final=False)
 
     def flush(self) -> list[str]:
         """Return the remaining sentences at the end of the text; a new text may follow."""
+        self._buffer = "".join((self._buffer, *self._space))
+        self._space.clear()
         pieces = self._take(final=True)
         self._scanner.restart()
         return pieces
@@ -91,7 +98,11 @@ def _pieces(text: str, scanner: _Scanner) -> list[str]:
 
 
 class _Scanner:
-    """A scanner for piece boundaries; its only state is whether the first piece has been found."""
+    """A scanner for piece boundaries.
+
+    Attributes:
+        needs_word: the latest text ended where only a further word decides.
+    """
 
     def __init__(self, language: str, max_chars: int, first_max_chars: int | None) -> None:
         if max_chars < 1 or (first_max_chars is not None and first_max_chars < 1):
@@ -101,24 +112,27 @@ class _Scanner:
         self._rules = rules_for(language)
         self._sentences = SentenceFinder(self._rules)
         self._first = True
+        self.needs_word = False
 
     def restart(self) -> None:
         """Start a new text: the next piece is its first."""
         self._first = True
+        self.needs_word = False
 
     def pieces(self, text: str, *, final: bool) -> tuple[list[str], int]:
         """Return complete pieces, and the number of characters that they and their space took."""
         look = Lookahead(text, final)
         found: list[str] = []
         start = 0
+        self.needs_word = False
         try:
             while look.char(start := look.skip_space(start)):
                 end = self._piece_end(look, start)
                 found.append(text[start:end].rstrip())
                 start = end
                 self._first = False
-        except MoreTextNeeded:
-            pass  # the rest waits for more text
+        except MoreTextNeeded as needed:  # the rest waits for more text
+            self.needs_word = needed.word
         return found, start
 
     def _piece_end(self, look: Lookahead, start: int) -> int:
