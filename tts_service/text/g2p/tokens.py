@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from shared.text.marks import without_stacks
+
 PUNCTUATION = ';:,.!?—…"()“”'
 """Marks that Kokoro was trained with; they determine pauses and intonation."""
 
@@ -22,7 +24,7 @@ def plain_punctuation(text: str) -> str:
 
     Typographic and full-width marks are replaced.
     """
-    return unicodedata.normalize("NFC", text).translate(_SIMPLER)
+    return unicodedata.normalize("NFC", without_stacks(text)).translate(_SIMPLER)
 
 
 def tokens(text: str) -> Iterator[str]:

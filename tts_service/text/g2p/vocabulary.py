@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from shared.text.marks import without_stacks
+
 SYMBOLS = frozenset(
     ';:,.!?—…"()“” \u0303ʣʥʦʨᵝꭧAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴø'
     "ɸθœɹɾɻʁɽʂʃʈʧʊʋʌɣɤχʎʒʔˈˌːʰʲ↓→↗↘ᵻ"
@@ -76,7 +78,8 @@ def fit(ipa: str) -> str:
 
 def _nearest(ipa: str) -> str:
     # Decomposed, since the alphabet has the combining tilde; c cedilla is a separate letter.
-    pieces = unicodedata.normalize("NFC", " ".join(ipa.split())).split("ç")
+    spaced = without_stacks(" ".join(ipa.split()))
+    pieces = unicodedata.normalize("NFC", spaced).split("ç")
     text = "ç".join(unicodedata.normalize("NFD", piece) for piece in pieces)
     for sequence, symbol in _SEQUENCES.items():
         text = text.replace(sequence, symbol)

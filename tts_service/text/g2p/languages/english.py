@@ -6,6 +6,7 @@ were transcribed. `A I O W Y` are diphthongs, `T` is the flap, `ᵊ` a short sch
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -16,6 +17,10 @@ requires = ("hibari",)
 """Modules that must be installed."""
 
 _lock = Lock()
+_CHUNK = re.compile(r"\S{17,}")
+_JOINT = re.compile(r"[^\w\s]|(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
+_MOST_JOINTS = 16
+"""Joints of a compound; jack-of-all-trades-and-master-of-none has seven."""
 
 
 @cache
@@ -28,8 +33,18 @@ def _engine(british: bool) -> Any:
 def phonemize(text: str, *, british: bool = False) -> str:
     """Convert text to Kokoro's alphabet in American or, with `british`, British English."""
     with _lock:  # the lexicon keeps per-call state
-        lines = [_line(line, british) for line in text.splitlines() if line.strip()]
+        spaced = _CHUNK.sub(_spaced, text)
+        lines = [_line(line, british) for line in spaced.splitlines() if line.strip()]
     return fit(" ".join(lines))
+
+
+def _spaced(chunk: re.Match[str]) -> str:
+    """Separate the parts of an endless compound (a-a-a-…, AbAbAb…).
+
+    The tokenizer tries each part of a compound with each other part, in cubic time.
+    """
+    spaced, joints = _JOINT.subn(r"\g<0> ", chunk.group())
+    return spaced if joints > _MOST_JOINTS else chunk.group()
 
 
 def _line(text: str, british: bool) -> str:

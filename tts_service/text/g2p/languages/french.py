@@ -87,6 +87,8 @@ _PREFIXES = {
     "l": "l", "d": "d", "j": "ʒ", "m": "m", "t": "t", "s": "s", "c": "s", "n": "n", "qu": "k",
     "jusqu": "ʒysk", "lorsqu": "lɔʁsk", "puisqu": "pyisk", "quoiqu": "kwak", "presqu": "pʁɛsk",
 }  # fmt: skip
+_MOST_PARTS = 4
+"""Parts between apostrophes that a word of the lexicon may have."""
 _VOWEL_LETTERS = "aeiouyàâäéèêëîïôöùûüœæh"
 _ASPIRATED = re.compile(
     r"^(?:ha(?:ch|i[en]|ïr|ll|lt|m[aes]|nch|nd|ng|r[aceipdn]|s[ae]|ut|v[re]|z)|h[eé](?:r[oi]s?$"
@@ -123,6 +125,25 @@ def phonemize(text: str) -> str:
 
 def word_phonemes(word: str, following: str = "") -> str:
     """Convert one lower-case word as it is pronounced before `following` ("" at a pause)."""
+    parts = word.split("'")
+    sounds: list[str] = []
+    for index, part in enumerate(parts[:-1]):
+        left = len(parts) - index
+        rest = "'".join(parts[index:]) if left <= _MOST_PARTS else ""
+        if rest and (found := _known(rest, following)) is not None:
+            return "".join([*sounds, found])
+        sounds.append(_PREFIXES.get(part) or _word(part))
+    last = parts[-1]
+    return "".join([*sounds, _word(last, following) if last or not sounds else ""])
+
+
+def _word(word: str, following: str = "") -> str:
+    found = _known(word, following)
+    return _unknown(word) if found is None else found
+
+
+def _known(word: str, following: str) -> str | None:
+    """Return the sound of a word in the tables or the lexicon."""
     vowel = _starts_with_vowel(following)
     if word in _COUNTED and following in _NOT_COUNTED:
         vowel = False
@@ -135,11 +156,7 @@ def word_phonemes(word: str, following: str = "") -> str:
         return whole
     if known := pronunciations(_LEXICON).get(word):
         return _last_consonant(word, known)
-    head, apostrophe, tail = word.partition("'")
-    if apostrophe:
-        start = _PREFIXES.get(head) or word_phonemes(head)
-        return start + (word_phonemes(tail, following) if tail else "")
-    return _unknown(word)
+    return None
 
 
 def _starts_with_vowel(word: str) -> bool:

@@ -10,6 +10,7 @@ Kokoro's Italian voices were trained on it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tts_service.text.g2p.languages.italian_stress import nuclei, plain_letters, stressed_vowel
 from tts_service.text.g2p.tokens import is_word, tokens
@@ -128,7 +129,7 @@ def _consonant(letters: str, position: int) -> tuple[str, int]:
         return "", 1
     if pair == "sc" and third and third in _FRONT:
         return "ʃ", 3 if _mute_i(letters, position + 2) else 2
-    if letters[position : position + 3] == "gli" and not _HARD_GLI.search(letters):
+    if letters[position : position + 3] == "gli" and not _has_hard_gli(letters):
         return "ʎ", 3 if letters[position + 3 : position + 4] in tuple(_VOWELS) else 2
     if pair in _DIGRAPHS:
         return _DIGRAPHS[pair], 2
@@ -139,11 +140,21 @@ def _consonant(letters: str, position: int) -> tuple[str, int]:
     if pair == "cq":
         return "k", 1
     if letter == "z":
-        return "ʣ" if _VOICED_Z.search(letters) else "ʦ", 1
+        return "ʣ" if _has_voiced_z(letters) else "ʦ", 1
     if letter == "s" and following:
         between = previous and previous in _VOWELS and following in _VOWELS
         return "z" if between or following in _VOICED else "s", 1
     return _SINGLE.get(letter, letter), 1
+
+
+@lru_cache(maxsize=64)  # asked at each gli of a word
+def _has_hard_gli(letters: str) -> bool:
+    return bool(_HARD_GLI.search(letters))
+
+
+@lru_cache(maxsize=64)  # asked at each z of a word
+def _has_voiced_z(letters: str) -> bool:
+    return bool(_VOICED_Z.search(letters))
 
 
 def _mute_i(letters: str, position: int) -> bool:

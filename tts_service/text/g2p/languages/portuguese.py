@@ -45,6 +45,7 @@ _S_FOR_X = re.compile(r"^(?:próxim|máxim|trou[x]|auxíli|sintax|aproxim|maxim)
 _KS_FOR_X = re.compile(
     r"^(?:táxi|fix|reflex|sex[ou]|comple[x]|tóxi|anex|conex|ox[ií]|ma[x]$|léxic|flex|lux$|látex|tórax|box|mix)"
 )
+_NASAL_ENDING = re.compile(r"[mn](?![aeiouáàâãéêíóôõúüh])")
 _VOICED = "bdgvlmnrzj"
 _ACCENTS = str.maketrans("áàâãéêíóôõúü", "aaaaeeiooouu")
 
@@ -116,26 +117,26 @@ def _vowel(word: str, position: int, stress: int | None, nuclei: set[int]) -> tu
     """Return the sound of a vowel with its glide and nasal, and the number of letters it spans."""
     letter = word[position]
     mark = "ˈ" if position == stress else ""
-    rest = word[position + 1 :]
+    following = word[position + 1 : position + 2]
     if letter in "ãõ":
-        return _tilde(letter, rest, mark)
+        return _tilde(letter, following, mark)
     base = letter.translate(_ACCENTS)
-    nasal = re.match(r"[mn](?![aeiouáàâãéêíóôõúüh])", rest)
+    nasal = _NASAL_ENDING.match(word, position + 1)
     if nasal and position in nuclei:
         return mark + _nasal(base, word, position), 2
     if position not in nuclei:
         return ("w" if base == "u" else "j"), 1
-    glide = rest[:1] if rest[:1] in ("i", "u") and position + 1 not in nuclei else ""
+    glide = following if following in ("i", "u") and position + 1 not in nuclei else ""
     if glide:
         return mark + _diphthong(letter, base, glide), 2
     return mark + _single(word, position, bool(mark), base), 1
 
 
-def _tilde(letter: str, rest: str, mark: str) -> tuple[str, int]:
+def _tilde(letter: str, following: str, mark: str) -> tuple[str, int]:
     if letter == "ã":
         glides = {"o": "ɐ̃ʊ̃", "e": "ɐ̃y"}
-        return mark + glides.get(rest[:1], "ɐ̃"), 2 if rest[:1] in glides else 1
-    return mark + ("õj" if rest[:1] == "e" else "õ"), 2 if rest[:1] == "e" else 1
+        return mark + glides.get(following, "ɐ̃"), 2 if following in glides else 1
+    return mark + ("õj" if following == "e" else "õ"), 2 if following == "e" else 1
 
 
 def _nasal(base: str, word: str, position: int) -> str:
@@ -165,7 +166,8 @@ def _diphthong(letter: str, base: str, glide: str) -> str:
 
 def _single(word: str, position: int, is_stressed: bool, base: str) -> str:
     letter = word[position]
-    rest = word[position + 1 :]
+    # The next letters only: the rest of a long word would be copied at each vowel.
+    rest = word[position + 1 : position + 4]
     if is_stressed:
         if letter in "éó":
             return {"é": "ɛ", "ó": "ɔ"}[letter]
@@ -206,7 +208,7 @@ def _consonant(word: str, position: int) -> tuple[str, int]:  # noqa: PLR0912
             return "s", 1
         case "g":
             if following == "u" and third and third in "eiéêí":
-                return ("ɡw" if word[position:].startswith("guiç") else "ɡ"), 2
+                return ("ɡw" if word.startswith("guiç", position) else "ɡ"), 2
             return ("ʒ" if before_front else "ɡ"), 1
         case "q":
             if following == "u" and third and third in "eiéêí" and not _spoken_u(word):
@@ -248,7 +250,7 @@ def _spoken_u(word: str) -> bool:
 
 def _ends_in_weak_e(word: str, position: int) -> bool:
     """Check whether a t or d precedes the final unstressed e, which is pronounced i."""
-    rest = word[position + 1 :]
+    rest = word[position + 1 : position + 4]
     return rest in ("e", "es") and stressed(word) != position + 1
 
 
@@ -273,7 +275,7 @@ def _s(word: str, position: int) -> tuple[str, int]:
         return "s", 2
     if following == "h":
         return "ʃ", 2
-    if following == "ç" or re.match("c[eiéêí]", word[position + 1 :]):
+    if following == "ç" or re.match("c[eiéêí]", word[position + 1 : position + 3]):
         return "s", 2
     between = bool(previous) and previous in VOWELS and bool(following) and following in VOWELS
     return ("z" if between or (following and following in _VOICED) else "s"), 1
@@ -281,10 +283,10 @@ def _s(word: str, position: int) -> tuple[str, int]:
 
 def _x(word: str, position: int) -> str:
     following = word[position + 1 : position + 2]
-    if _S_FOR_X.search(word):
+    if _S_FOR_X.match(word):
         return "s"
-    if _KS_FOR_X.search(word) or not following:
+    if _KS_FOR_X.match(word) or not following:
         return "ks"
-    if word[:position] in ("e", "he", "ine", "coe") and following in VOWELS + "h":
+    if position <= 3 and word[:position] in ("e", "he", "ine", "coe") and following in VOWELS + "h":
         return "z"
     return "ʃ" if following in VOWELS else "" if following == "c" else "s"

@@ -12,6 +12,8 @@ import re
 VOWELS = "aeiouáàâãéêíóôõúü"
 _ACUTE = "áâéêíóôú"
 _TILDE = "ãõ"
+_CLOSED = re.compile(r"nh|[zrlnm](?:$|[^aeiouáàâãéêíóôõúüh])|[zrl]$|m$")
+"""What follows an i or u after a vowel that is no glide."""
 _WEAK_ENDING = re.compile(r"(?:[aeo]|as|es|os|am|em|ens)$")
 
 
@@ -32,8 +34,8 @@ def syllabic(word: str) -> list[int]:
 def _is_glide(word: str, position: int, after_nucleus: bool) -> bool:
     letter = word[position]
     previous = word[position - 1 : position]
-    rest = word[position + 1 :]
-    if letter == "u" and previous and previous in "qg" and rest[:1] and rest[0] in VOWELS:
+    rest = word[position + 1 : position + 3]
+    if letter == "u" and previous and previous in "qg" and rest and rest[0] in VOWELS:
         return True
     if previous in ("ã", "õ") and letter in "oe":
         return True
@@ -42,7 +44,7 @@ def _is_glide(word: str, position: int, after_nucleus: bool) -> bool:
     if rest == "u" and letter == "i":
         return False  # saiu, viu: the last u is the glide
     if previous and previous in VOWELS and after_nucleus and not _glide_before(word, position):
-        return not re.match(r"nh|[zrlnm](?:$|[^aeiouáàâãéêíóôõúüh])|[zrl]$|m$", rest)
+        return not _CLOSED.match(word, position + 1)
     return False
 
 
