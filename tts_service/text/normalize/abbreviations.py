@@ -124,12 +124,14 @@ def abbreviations(text: str, language: Language) -> str:
 
 
 def _stop(found: re.Match[str], mark: str = "") -> str:
-    rest = found.string[found.end() :]
-    return "." if (mark or found[1]).endswith(".") and _NEW_SENTENCE.match(rest) else ""
+    ends = _NEW_SENTENCE.match(found.string, found.end())
+    return "." if (mark or found[1]).endswith(".") and ends else ""
 
 
 def _cased(found: re.Match[str], spoken: str) -> str:
     """Capitalise the expansion at the start of a sentence, which sentence splitting relies on."""
-    before = found.string[: found.start()].rstrip()
-    starts = not before or before[-1] in ".!?…\n"
+    text, before = found.string, found.start()
+    while before and text[before - 1].isspace():
+        before -= 1
+    starts = not before or text[before - 1] in ".!?…"
     return spoken[0].upper() + spoken[1:] if starts else spoken

@@ -29,7 +29,8 @@ _CAPITALS = re.compile(
     r"(?![a-zà-ÿ]|['’](?!s\b)[a-zà-ÿ])"
 )
 _VOWELS = re.compile(r"[AEIOUYÀ-Ý]")
-_SHOUTED = re.compile(r"[A-ZÀ-Ý]{2,} +[A-ZÀ-Ý]{2,} +[A-ZÀ-Ý]{2,}")
+_SHOUTED = re.compile(r"(?<![A-ZÀ-Ý])[A-ZÀ-Ý]{2,}+ +[A-ZÀ-Ý]{2,}+ +[A-ZÀ-Ý]{2}")
+_SENTENCE_END = re.compile(r"\s*+\Z|\s+[A-ZÀ-Ý]")
 _CLUSTER = re.compile(
     r"[^AEIOUYÀ-Ý]{3}|[^AEIOUYÀ-ÝNSLRTXMDKZ]$"
     r"|^[^AEIOUYÀ-Ý]{2}(?<!BR|CR|DR|FR|GR|PR|TR|BL|CL|FL|GL|PL|CH|SH|ST)"
@@ -55,11 +56,11 @@ def _spoken(found: re.Match[str], language: Language, shouted: bool) -> str:
             found.group() if plain in _SAID | _SAID_IN[code] else plain.lower() + (found[2] or "")
         )
     # The last dot of S.O.S. may also end the sentence.
-    rest = found.string[found.end() :]
-    stop = "." if dotted and (not rest.strip() or re.match(r"\s+[A-ZÀ-Ý]", rest)) else ""
+    text, end = found.string, found.end()
+    stop = "." if dotted and _SENTENCE_END.match(text, end) else ""
     plural = "'s" if found[2] and code == "en" else ""
     spoken = spell(plain, language) + plural
-    return spoken + stop + (" " if rest[:1].isdigit() else "")
+    return spoken + stop + (" " if text[end : end + 1].isdigit() else "")
 
 
 def _is_said(word: str, code: str, shouted: bool) -> bool:

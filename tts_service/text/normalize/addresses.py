@@ -32,7 +32,8 @@ _TOP = (
     "com|org|net|edu|gov|gob|info|dev|app|io|ai|co|me|tv|eu|uk|us|ca|au|ie|nz|es|mx|ar|cl|pe|uy"
     "|br|pt|fr|be|ch|it|de|nl|at|jp|cn|in|xyz|online|site|shop|blog|cloud|tech|museum"
 )
-_EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+%-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+# A name before the @ has at most 64 characters (RFC 5321); the bound keeps long runs cheap.
+_EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+%-]{0,63}+@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]+)+")
 _URL = re.compile(
     rf"(?<![\w@.])(?:https?://|www\.)[^\s<>\"']+"
     rf"|(?<![\w@.-])(?:[A-Za-z0-9-]+\.)+(?:{_TOP})(?![\w-]|\.\w)(?:/[^\s<>\"']*)?"
@@ -41,7 +42,7 @@ _HANDLE = re.compile(r"(?<![\w@])([@#])([^\W\d]\w*)")
 _COUNTRY = re.compile(r"^[^/]*\.([A-Za-z]{2})(?=/|$)")
 _PART = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])")
-_TRAILING = re.compile(r"[.,;:!?)\]}»”…]+$")
+_TRAILING = ".,;:!?)]}»”…"
 _VOWEL = re.compile(r"[aeiouyà-ÿ]", re.IGNORECASE)
 
 
@@ -59,8 +60,8 @@ def _handle(found: re.Match[str], language: Language) -> str:
 
 
 def _read(address: str, language: Language) -> str:
-    end = trailing.group() if (trailing := _TRAILING.search(address)) else ""
-    body = address[: len(address) - len(end)] if end else address
+    body = address.rstrip(_TRAILING)
+    end = address[len(body) :]
     body = re.sub(r"^(?:https?://)?(?:www\.)?", "", body).rstrip("/")
     signs = _SIGNS[language.code]
     country = _COUNTRY.search(body)

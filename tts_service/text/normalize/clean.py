@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from shared.text.marks import without_stacks
+
 _KEPT_SYMBOLS = frozenset("°№℃℉")
 _JOINERS = "\u200c\u200d"
 _FULLWIDTH = {"℃": "°C", "℉": "°F", "№": "n.º ", "´": "'", "`": "", "\u2212": "-", "⁄": "/"}
@@ -21,14 +23,15 @@ def clean(text: str) -> str:
     Line breaks are kept, other white space becomes single spaces.
     """
     out: list[str] = []
-    for character in unicodedata.normalize("NFC", text):
+    for character in unicodedata.normalize("NFC", without_stacks(text)):
         if character.isascii():
             out.append(character if character.isprintable() or character in "\n\t" else " ")
             continue
         out.append(_plain(character))
     plain = _MARKUP.sub("", "".join(out))
     lines = (" ".join(line.split()) for line in plain.replace("\r", "\n").split("\n"))
-    return unicodedata.normalize("NFC", "\n".join(lines).strip())
+    # Dropped characters may have separated marks.
+    return unicodedata.normalize("NFC", without_stacks("\n".join(lines).strip()))
 
 
 def _plain(character: str) -> str:

@@ -10,7 +10,7 @@ from tts_service.text.normalize.locales import Language
 from tts_service.text.normalize.numbers.spelled_out import cardinal, ordinal
 
 _CHARACTERS = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅒"
-_CHARACTER = re.compile(rf"(?:(\d+) ?)?([{_CHARACTERS}])")
+_CHARACTER = re.compile(rf"(?:(?<!\d)(\d++) ?)?([{_CHARACTERS}])")
 _SLASHED = re.compile(r"(?<![\w./,])(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})(?![\w/]|[.,]\d)")
 _HALVES = {"en": ("half", "halves"), "es": ("medio", "medios"), "fr": ("demi", "demis"),
            "it": ("mezzo", "mezzi"), "pt": ("meio", "meios")}  # fmt: skip

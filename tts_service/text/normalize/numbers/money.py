@@ -9,7 +9,7 @@ from babel.numbers import get_currency_name
 
 from tts_service.text.normalize.locales import Language
 from tts_service.text.normalize.numbers.plain import pattern, split
-from tts_service.text.normalize.numbers.spelled_out import LARGEST, cardinal, decimal
+from tts_service.text.normalize.numbers.spelled_out import cardinal, decimal, is_long, written
 
 _SIGNS = {"R$": "BRL", "US$": "USD", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _CODES = "USD|EUR|GBP|BRL|JPY|INR|CHF|MXN|ARS|COP|CLP|PEN|UYU|CNY|CAD|AUD"
@@ -104,28 +104,28 @@ def money(text: str, language: Language) -> str:
     return after.sub(lambda m: _spoken(m[4], m[2], m[3], language), text)
 
 
-def _spoken(sign: str, written: str, scale: str | None, language: Language) -> str:
+def _spoken(sign: str, amount: str, scale: str | None, language: Language) -> str:
     one, many, kind, cent, cents = _names(_SIGNS.get(sign, sign), language)
-    whole, mark, fraction = split(written, language)
+    whole, mark, fraction = split(amount, language)
     if scale:
         word = scale.strip()
         word = _SHORT_SCALES.get(word if word == "M" else word.lower(), {}).get(language.code, word)
-        amount = (
+        spoken = (
             decimal(whole, mark, fraction, language)
             if mark
-            else cardinal(int(whole), language, noun=True)
+            else written(whole, language, noun=True)
         )
         thousands = word in ("thousand", "mil", "mille", "mila")
-        if thousands and int(whole) == 1 and not mark and language.code != "en":
+        if thousands and whole.lstrip("0") == "1" and not mark and language.code != "en":
             return f"{'mille' if word == 'mila' else word} {many}"
         joined = "" if word == "mila" else " "
-        return f"{amount}{joined}{word}{' ' if thousands else _of(many, language)}{many}"
+        return f"{spoken}{joined}{word}{' ' if thousands else _of(many, language)}{many}"
     if mark and len(fraction) > 2:
         return f"{decimal(whole, mark, fraction, language, kind)} {many}"
+    if is_long(whole):
+        return f"{written(whole, language)} {many}"
     value = int(whole)
     small = int(fraction.ljust(2, "0")) if mark else 0
-    if value >= LARGEST:
-        return f"{cardinal(value, language)} {many}"
     parts: list[str] = []
     if value or not small:
         of = _of(many, language) if _round_million(value) else " "

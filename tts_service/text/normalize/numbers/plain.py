@@ -8,7 +8,6 @@ from functools import cache
 from tts_service.text.normalize.locales import Language
 from tts_service.text.normalize.numbers.gender import gender
 from tts_service.text.normalize.numbers.spelled_out import (
-    LARGEST,
     cardinal,
     decimal,
     digits,
@@ -32,6 +31,7 @@ _YEAR_BEFORE = re.compile(
     r"|july|august|september|october|november|december)[ (]*$",
     re.IGNORECASE,
 )
+_WORD_AFTER = re.compile(r" ([a-z]+)")
 _NOT_COUNTED = word_set(
     "and or but was were is are has had will would the a an in on at to by for from with as "
     "when after before until that which who it he she they we i its his her their this "
@@ -39,13 +39,19 @@ _NOT_COUNTED = word_set(
 )
 
 
+_MOST_GROUPS = 8
+_LONGEST_CONTEXT = 40
+
+
 @cache
 def pattern(language: Language) -> str:
     """Return a regular expression (without groups) for numbers as written in the language."""
     group, mark = re.escape(language.group), re.escape(language.decimal)
-    grouped = rf"\d{{1,3}}(?:[{group}]\d{{3}})+(?!\d)(?:{mark}\d+)?"
-    other = "" if language.decimal == "." else r"|\d+\.\d+"
-    return rf"(?:{grouped}|\d+{mark}\d+{other}|\d+)"
+    # A space may separate thousands, so a number could begin at each group of a long row; the
+    # bounded repetition keeps the search for its end short.
+    grouped = rf"\d{{1,3}}(?:[{group}]\d{{3}}){{1,{_MOST_GROUPS}}}(?!\d)(?:{mark}\d++)?"
+    other = "" if language.decimal == "." else r"|\d++\.\d++"
+    return rf"(?:{grouped}|\d++{mark}\d++{other}|\d++)"
 
 
 @cache
@@ -76,7 +82,8 @@ def _spaced(found: re.Match[str], language: Language) -> str:
     """Spell out a number and separate it from adjacent letters (MP3, 4K)."""
     spoken = _spoken(found, language)
     text = found.string
-    before, after = text[: found.start()][-1:], text[found.end() :][:1]
+    start, end = found.span()
+    before, after = text[max(start - 1, 0) : start], text[end : end + 1]
     return (" " if before.isalnum() else "") + spoken + (" " if after.isalnum() else "")
 
 
@@ -123,7 +130,7 @@ def split(written: str, language: Language) -> tuple[str, str, str]:
 
 
 def _part(part: str, language: Language) -> str:
-    if (len(part) > 1 and part[0] == "0") or int(part) >= LARGEST or len(part) > 4:
+    if (len(part) > 1 and part[0] == "0") or len(part) > 4:
         return digits(part, language)
     return cardinal(int(part), language)
 
@@ -146,10 +153,12 @@ def _is_year(found: re.Match[str], value: int) -> bool:
     """Check whether a four-digit English number is a year: after in, since, May …, or uncounted."""
     if not 1100 <= value <= 2099:
         return False
-    before, after = found.string[: found.start()], found.string[found.end() :]
-    following = re.match(r" ([a-z]+)", after)
+    text, start = found.string, found.start()
+    following = _WORD_AFTER.match(text, found.end())
     counted = following is not None and following[1] not in _NOT_COUNTED
-    return not counted and (value >= 1500 or bool(_YEAR_BEFORE.search(before)))
+    if counted or value >= 1500:
+        return not counted
+    return bool(_YEAR_BEFORE.search(text, max(start - _LONGEST_CONTEXT, 0), start))
 
 
 def _decade(found: re.Match[str], language: Language) -> str:

@@ -8,7 +8,7 @@ from tts_service.text.normalize.locales import Language
 from tts_service.text.normalize.numbers.spelled_out import year
 
 _TO = {"en": "to", "es": "a", "fr": "à", "it": "a", "pt": "a"}
-_NUMBER = r"\d+(?:[.,]\d+)*"
+_NUMBER = r"\d++(?:[.,]\d++)*"
 _RANGE = re.compile(
     rf"(?<![\w.,/-])([$€£]?{_NUMBER})(?: ?[–—] ?|-)([$€£]?{_NUMBER})"
     r"(?![\w/]*[-–]\d)(?=\W|[a-z%°]|$)"

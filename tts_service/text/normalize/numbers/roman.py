@@ -46,6 +46,7 @@ _QUEENS = frozenset({"Isabel", "Elizabeth", "Beatriz", "Leonor", "Inés", "Beatr
 _KINGS_IN_A = frozenset({"Luca", "Enea", "Elia", "Andrea", "Bonaventura", "Wamba"})
 _TENTH = frozenset({"Pio", "Pío", "Alfonso", "León", "Charles", "Leone", "Leão"})
 _WORD_NEXT = re.compile(r" [a-z]")
+_LONG_WORD_NEXT = re.compile(r" [a-zà-ÿ]{3}")
 _FIRST = re.compile(r"\b([A-ZÀ-Ý][a-zà-ÿ]+) I(er|re|ère)\b")
 _NAME = r"[A-ZÀ-Ý][a-zà-ÿ]+"
 
@@ -114,8 +115,8 @@ def _ruler(found: re.Match[str], language: Language) -> str:
     name, numeral = found[1], found[2]
     value = value_of(numeral)
     alone = len(numeral) == 1
-    rest = found.string[found.end() :]
-    if not value or (alone and re.match(r" [a-zà-ÿ]{3,}", rest) and language.code == "en"):
+    word_next = _LONG_WORD_NEXT.match(found.string, found.end())
+    if not value or (alone and word_next and language.code == "en"):
         return found.group()
     # Outside English, II, V, VI … after any name are numbers. L, C and an Italian I (the article)
     # are not, and X is one only after names that had a tenth ruler.

@@ -9,8 +9,8 @@ from num2words import num2words
 
 from tts_service.text.normalize.locales import Language
 
-LARGEST = 10**15
-"""From here on a number is read digit by digit, since its name is too long to follow."""
+_LONGEST = 15
+"""A number with more digits is read digit by digit, since its name is too long to follow."""
 
 _ES_HUNDREDS = re.compile(r"(\w*cient|quinient)os\b")
 _PT_HUNDREDS = re.compile(
@@ -30,7 +30,7 @@ def cardinal(value: int, language: Language, gender: str = "m", *, noun: bool = 
         gender: `m` or `f`, the gender of the counted noun.
         noun: whether that noun follows (Spanish `un libro`, `veintiún libros`, but `uno`).
     """
-    if abs(value) >= LARGEST:
+    if abs(value) >= 10**_LONGEST:
         return digits(str(abs(value)), language)
     spoken = str(num2words(abs(value), lang=language.words)).replace(",", "")
     if language.code == "es":
@@ -43,6 +43,18 @@ def cardinal(value: int, language: Language, gender: str = "m", *, noun: bool = 
     elif language.code == "it" and noun and value == 1:
         spoken = "un"
     return f"{minus(language)} {spoken}" if value < 0 else spoken
+
+
+def is_long(number: str) -> bool:
+    """Check whether a number in digits is too large for a name, without converting it."""
+    return len(number.lstrip("0")) > _LONGEST
+
+
+def written(number: str, language: Language, gender: str = "m", *, noun: bool = False) -> str:
+    """Return a number in digits, of any length, in words; the arguments are those of `cardinal`."""
+    if is_long(number):  # int() would take quadratic time, and refuses more than 4,300 digits
+        return digits(number.lstrip("0"), language)
+    return cardinal(int(number), language, gender, noun=noun)
 
 
 def _feminine(spoken: str, code: str) -> str:
@@ -129,7 +141,7 @@ def decimal(whole: str, mark: str, fraction: str, language: Language, gender: st
         after = " ".join(
             [cardinal(0, language)] * zeros + ([cardinal(int(rest), language)] if rest else [])
         )
-    return f"{cardinal(int(whole or 0), language, gender)} {point(mark, language)} {after}"
+    return f"{written(whole or '0', language, gender)} {point(mark, language)} {after}"
 
 
 @lru_cache(maxsize=1024)

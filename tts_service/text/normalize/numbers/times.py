@@ -25,6 +25,7 @@ _PARTS = {
     "it": ("di mattina", "del pomeriggio", "di sera"),
     "pt": ("da manhã", "da tarde", "da noite"),
 }
+_SENTENCE_END = re.compile(r"\s*+\Z|\s+[A-ZÀ-Ý¿¡]")
 _AND = {"es": " y ", "pt": " e ", "it": " e "}
 _SECONDS = {
     "en": "seconds", "es": "segundos", "fr": "secondes", "it": "secondi", "pt": "segundos",
@@ -85,8 +86,7 @@ def _minutes(minute: int, language: Language) -> str:
 
 def _half(hour: int, half: str, found: re.Match[str], dot: int, language: Language) -> str:
     # The dot of "p.m." also ends the sentence when a capital or nothing follows it.
-    rest = found.string[found.end() :]
-    end = "." if found[dot] and (not rest.strip() or re.match(r"\s+[A-ZÀ-Ý¿¡]", rest)) else ""
+    end = "." if found[dot] and _SENTENCE_END.match(found.string, found.end()) else ""
     if language.code == "en":
         return f" {half.upper()} M{end}"
     morning, afternoon, evening = _PARTS[language.code]
