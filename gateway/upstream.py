@@ -31,6 +31,9 @@ VANISHED_S = 5.0
 STALE_S = 0.2
 """Time within which a kept connection that was closed by the server fails on its next use."""
 READ_SIZE = 1 << 16
+UPLOAD_S = 30.0
+"""Longest time that a service may take to read a part of a body, seconds."""
+WATCH_S = 1.0
 _REUSED = "reused"
 
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -57,6 +60,7 @@ class Upstream:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._silence_s = silence_s
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: aiohttp.ClientSession | None = None
         self._resolving: asyncio.Task[None] | None = None
 
     @property
@@ -81,10 +85,22 @@ class Upstream:
             self._session._retry_connection = False
         return self._session
 
+    @property
+    def sockets(self) -> aiohttp.ClientSession:
+        """The session for WebSockets, each on a connection of its own."""
+        if self._sockets is None:
+            self._sockets = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._sockets
+
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._sockets):
+            if session is not None:
+                await session.close()
 
     def headers(self) -> dict[str, str]:
         """Return the headers of the mesh's own: request id and token."""
@@ -92,7 +108,8 @@ class Upstream:
 
     async def candidates(self) -> list[Replica]:
         """Return the replicas in the order in which they are asked."""
-        if self.replicas.is_stale():
+        resolving = self._resolving is not None and not self._resolving.done()
+        if self.replicas.is_stale() and not resolving:
             # Resolving blocks, and a name that does not resolve takes seconds. What was found
             # before is used meanwhile.
             self._resolving = asyncio.create_task(asyncio.to_thread(self.replicas.refresh))
@@ -133,12 +150,14 @@ class Upstream:
                 response = await self._send(method, target, headers, body, record)
             except BaseException as error:
                 self.replicas.end(replica)
-                if busy is not None:
-                    busy.close()
-                    busy = None
-                if not isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
+                try:
+                    if not isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
+                        raise
+                    reason = self._failed(replica, error)
+                except BaseException:
+                    if busy is not None:
+                        busy.close()
                     raise
-                reason = self._failed(replica, error)
                 continue
             replica.circuit.succeeded()
             if busy is not None:
@@ -239,17 +258,17 @@ class Upstream:
         record: RequestRecord,
         context: dict[str, Any],
     ) -> aiohttp.ClientResponse:
-        data, length = _payload(method, body)
+        upload = _Upload(method, body)
         sent = {**headers, **self.headers()}
-        if length is not None:
-            sent["Content-Length"] = str(length)
+        if upload.length is not None:
+            sent["Content-Length"] = str(upload.length)
         try:
             task = asyncio.ensure_future(
                 self.session.request(
                     method,
                     target,
                     headers=sent,
-                    data=data,
+                    data=upload.data(),
                     allow_redirects=False,
                     trace_request_ctx=context,
                 )
@@ -258,6 +277,12 @@ class Upstream:
             raise MalformedRequest("a header cannot be passed on") from None
         record.when_gone(task.cancel)
         try:
+            while not task.done():
+                await asyncio.wait((task,), timeout=WATCH_S)
+                if upload.is_stuck():
+                    # aiohttp itself bounds the silence after an upload, not the upload.
+                    task.cancel()
+                    raise TimeoutError
             return await task
         except ValueError:
             raise MalformedRequest("a header cannot be passed on") from None
@@ -325,9 +350,10 @@ class UpstreamResponse:
         except TimeoutError:
             raise UpstreamTimeout("the service fell silent in its answer") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamUnavailable(
-                "the service broke off in the middle of its answer"
-            ) from error
+            # aiohttp raises one and the same object for closed connections, which would keep every
+            # frame that it passed.
+            error.__traceback__ = None
+            raise UpstreamUnavailable("the service broke off in the middle of its answer") from None
 
     def close(self) -> None:
         """Give the connection back if the body was read to its end; else close it."""
@@ -345,17 +371,35 @@ async def _note_reuse(_: Any, context: Any, __: Any) -> None:
         context.trace_request_ctx[_REUSED] = True
 
 
-def _payload(method: str, body: IO[bytes]) -> tuple[Any, int | None]:
-    """Return a body as aiohttp takes it, and its length; None without a body."""
-    length = body.seek(0, 2)
-    body.seek(0)
-    if length == 0 and method in ("GET", "HEAD"):
-        return None, None
-    if length <= READ_SIZE:
-        return body.read(), length
+class _Upload:
+    """A body on its way to a service."""
 
-    async def parts() -> AsyncIterator[bytes]:
-        while part := body.read(READ_SIZE):
+    def __init__(self, method: str, body: IO[bytes]) -> None:
+        self._body = body
+        size = body.seek(0, 2)
+        self.length = None if size == 0 and method in ("GET", "HEAD") else size
+        self._taken_at: float | None = None
+
+    def data(self) -> bytes | AsyncIterator[bytes] | None:
+        """Return the body as aiohttp takes it."""
+        if self.length is None:
+            return None
+        if self.length <= READ_SIZE:
+            self._body.seek(0)
+            return self._body.read()
+        return self._parts(self.length)
+
+    def is_stuck(self) -> bool:
+        """Return whether the service has not read a part for :data:`UPLOAD_S`."""
+        return self._taken_at is not None and time.monotonic() - self._taken_at > UPLOAD_S
+
+    async def _parts(self, length: int) -> AsyncIterator[bytes]:
+        # An own position: the same file may still be on its way to the replica asked before.
+        position = 0
+        while position < length:
+            self._body.seek(position)
+            part = self._body.read(READ_SIZE)
+            position += len(part)
+            self._taken_at = time.monotonic()
             yield part
-
-    return parts(), length
+        self._taken_at = None

@@ -54,15 +54,19 @@ async def _connect(
             continue
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                return await upstream.session.ws_connect(
+                service = await upstream.sockets.ws_connect(
                     URL(replica.url + path).with_query(query),
                     headers=upstream.headers(),
                     heartbeat=PING_S,
                     max_msg_size=limit,
                     compress=0,
                 )
+            replica.circuit.succeeded()
+            return service
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            if not isinstance(error, aiohttp.WSServerHandshakeError):
+            if isinstance(error, aiohttp.WSServerHandshakeError):
+                replica.circuit.succeeded()
+            else:
                 replica.circuit.failed()
             log.warning(
                 "upstream socket refused",

@@ -46,8 +46,8 @@ class Mesh:
         try:
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request("GET" if body is None else "POST", path, body, sent)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            with connection.getresponse() as answer:
+                return answer.status, answer.read()
         finally:
             connection.close()
 

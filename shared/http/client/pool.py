@@ -111,11 +111,14 @@ class UpstreamPool:
                 response = self._send(method, replica.url + path, send, params, body, start, stream)
             except BaseException as error:
                 self._replicas.end(replica)
-                if busy is not None:
-                    busy.close()
-                if not isinstance(error, requests.RequestException):
+                try:
+                    if not isinstance(error, requests.RequestException):
+                        raise
+                    reason = self._failed(replica, error)
+                except BaseException:
+                    if busy is not None:
+                        busy.close()
                     raise
-                reason, busy = self._failed(replica, error), None
                 continue
             # The replica is busy until the response is closed and dropped.
             weakref.finalize(response, self._replicas.end, replica)

@@ -14,6 +14,7 @@ from typing import Any
 
 from shared.core.settings import CommonSettings
 from shared.engines import lost_device
+from shared.http.server.asgi.worker import GRACE_MARGIN_S
 
 
 def serve(settings: CommonSettings, port: int) -> dict[str, Any]:
@@ -25,7 +26,9 @@ def serve(settings: CommonSettings, port: int) -> dict[str, Any]:
         "preload_app": False,
         # The heartbeat runs in the event loop: this limits a hung loop, not a long response.
         "timeout": 120,
-        "graceful_timeout": settings.shutdown_grace_s + math.ceil(settings.drain_s),
+        "graceful_timeout": settings.shutdown_grace_s
+        + math.ceil(settings.drain_s)
+        + GRACE_MARGIN_S,
         "keepalive": 15,
         "accesslog": None,
         "errorlog": "-",
@@ -41,6 +44,7 @@ def serve(settings: CommonSettings, port: int) -> dict[str, Any]:
 def _configure(settings: CommonSettings, _: Any, worker: Any) -> None:
     """Give a new worker the settings that gunicorn does not know."""
     worker.config.ws_max_size = settings.max_body_bytes
+    worker.config.timeout_graceful_shutdown = settings.shutdown_grace_s
     worker.drain_s = settings.drain_s
 
 

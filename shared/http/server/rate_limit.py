@@ -11,13 +11,17 @@ from limits.strategies import MovingWindowRateLimiter
 
 from shared.core.errors import RateLimited
 
+_CLEAN_EVERY_S = 60.0
+
 
 class RateLimit:
     """A rate limiter with at most ``per_minute`` requests per client; 0 disables it."""
 
     def __init__(self, per_minute: int) -> None:
         self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._limiter = MovingWindowRateLimiter(self._storage)
+        self._cleaned_at = time.monotonic()
 
     def count(self, client: str) -> None:
         """Count a request of ``client``, which is a token or an address.
@@ -28,6 +32,7 @@ class RateLimit:
         """
         if self._item is None:
             return
+        self._forget_idle()
         # Only a digest is kept, since the client may be a token.
         key = hashlib.sha256(client.encode()).hexdigest()
         if not self._limiter.hit(self._item, key):
@@ -36,3 +41,12 @@ class RateLimit:
                 f"more than {self._item.amount} requests in a minute",
                 retry_after=max(1.0, resets - time.time()),
             )
+
+    def _forget_idle(self) -> None:
+        """Drop clients without a request in the window, which the storage would keep for ever."""
+        if time.monotonic() - self._cleaned_at < _CLEAN_EVERY_S:
+            return
+        self._cleaned_at = time.monotonic()
+        for key, entries in list(self._storage.events.items()):
+            if not entries:
+                self._storage.clear(key)

@@ -130,7 +130,7 @@ class Shell:
             record.outcome = fault.code
             if answer.begun:
                 # The connection is dropped, so that a truncated answer does not look whole.
-                if not isinstance(fault, ClientGone):
+                if not isinstance(fault, ClientGone) and not record.is_gone():
                     STREAMS_ABORTED.labels(kind="http", reason="failure").inc()
             elif not record.is_gone():
                 with suppress(ClientGone):
@@ -197,7 +197,8 @@ class Shell:
                 raise
         if record.path not in PROBES:
             # A token identifies a client only where tokens are checked.
-            self._rate.count(token if accepted and token else record.client)
+            checked = accepted and record.path not in self._open_paths
+            self._rate.count(token if checked and token else record.client)
 
     async def _body(self, scope: Scope, receive: Receive) -> IO[bytes]:
         names = dict(scope["headers"])

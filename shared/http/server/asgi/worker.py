@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import signal
+import socket
 import sys
 import time
 from asyncio.events import TimerHandle
@@ -29,6 +30,10 @@ LINGER_S = 2.0
 
 A connection that is closed with unread bytes is reset, and the client may lose the answer.
 """
+UNREAD_MS = 60_000
+"""How long a peer may leave what was sent unread before its connection ends, milliseconds."""
+GRACE_MARGIN_S = 3
+"""What gunicorn waits longer than uvicorn before it kills a worker, seconds."""
 WS_PING_S = 20.0
 WS_PONG_S = 20.0
 
@@ -48,6 +53,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     _deadline: TimerHandle | None = None
     _linger: TimerHandle | None = None
+    _upgraded = False
     _in_head = True
     _in_body = False
     _head_bytes = 0
@@ -55,6 +61,10 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline of the first head."""
         super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family != socket.AF_UNIX:
+            # Ends connections whose peer takes nothing, also while they are being closed.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,6 +97,11 @@ class BoundedHttp(HttpToolsProtocol):
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope["extensions"] = {"voicemesh.abort": self.transport.abort}
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, and drop trailers, which nothing here reads."""
+        if not self._in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """End the deadline; the application bounds the time of the body."""
         self._in_head = False
@@ -108,9 +123,17 @@ class BoundedHttp(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Refuse other versions of the protocol as RFC 6455, section 4.4, asks for."""
+        self._upgraded = True
         versions = {value for name, value in self.headers if name == b"sec-websocket-version"}
         if versions == {b"13"}:
             super().handle_websocket_upgrade()
+            protocol = self.transport.get_protocol()
+            if not getattr(protocol, "handshake_initiated", True):
+                # A head that its parser refuses would be waited for without an end.
+                self.transport.write(
+                    b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                )
+                self.transport.close()
             return
         self.transport.write(
             b"HTTP/1.1 426 Upgrade Required\r\nsec-websocket-version: 13\r\n"
@@ -120,7 +143,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         """Return whether the connection waits for its next request."""
-        if self._in_head or self._in_body or self.transport.is_closing():
+        if self._upgraded or self._in_head or self._in_body or self.transport.is_closing():
             return False
         return self.cycle is not None and self.cycle.response_complete
 
@@ -161,7 +184,10 @@ class DrainingServer(Server):
         if sig == signal.SIGTERM and self._drain_s > 0 and self._exit_at is None:
             self._exit_at = time.monotonic() + self._drain_s
             return
-        super().handle_exit(sig, frame)
+        # uvicorn's own handler would raise the signal again in the end, which kills the process
+        # before its last acts.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop."""
@@ -189,7 +215,6 @@ class EdgeWorker(UvicornWorker):  # type: ignore[misc]  # the package has no typ
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
         logging.getLogger("uvicorn.error").addFilter(_WithoutAborts())
         self.drain_s = 0.0
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -15,6 +15,8 @@ from shared.core.streaming import close_quietly
 from shared.http.server.asgi.record import RECORD, RequestRecord, Scope, record_of
 from shared.http.server.asgi.request_body import Receive
 
+_PART = 1 << 16
+
 Message: TypeAlias = MutableMapping[str, Any]
 
 _SINGLE = frozenset({"content-type", "content-length"})
@@ -74,7 +76,12 @@ class WsgiBridge:
                 chunk = next(chunks, b"")
                 start = {"type": "http.response.start", **head}
                 if any(name == b"content-length" for name, _ in head["headers"]):
-                    pass_on(start, _body(b"".join((chunk, *chunks)), more=False))
+                    whole = b"".join((chunk, *chunks))
+                    # In parts, so that a client that does not read is noticed.
+                    ends = range(_PART, len(whole), _PART)
+                    parts = [_body(whole[end - _PART : end], more=True) for end in ends]
+                    last = whole[len(parts) * _PART :]
+                    pass_on(start, *parts, _body(last, more=False))
                     return
                 pass_on(start, _body(chunk, more=True))
                 for chunk in chunks:
