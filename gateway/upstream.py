@@ -276,18 +276,15 @@ class Upstream:
         except (ValueError, TypeError):
             raise MalformedRequest("a header cannot be passed on") from None
         record.when_gone(task.cancel)
+        upload.watch(task)
         try:
-            while not task.done():
-                await asyncio.wait((task,), timeout=WATCH_S)
-                if upload.is_stuck():
-                    # aiohttp itself bounds the silence after an upload, not the upload.
-                    task.cancel()
-                    raise TimeoutError
             return await task
         except ValueError:
             raise MalformedRequest("a header cannot be passed on") from None
         except asyncio.CancelledError:
             task.cancel()
+            if upload.stuck:
+                raise TimeoutError from None
             if record.is_gone():
                 raise ClientGone("the client has left") from None
             raise
@@ -379,6 +376,7 @@ class _Upload:
         size = body.seek(0, 2)
         self.length = None if size == 0 and method in ("GET", "HEAD") else size
         self._taken_at: float | None = None
+        self.stuck = False
 
     def data(self) -> bytes | AsyncIterator[bytes] | None:
         """Return the body as aiohttp takes it."""
@@ -389,9 +387,18 @@ class _Upload:
             return self._body.read()
         return self._parts(self.length)
 
-    def is_stuck(self) -> bool:
-        """Return whether the service has not read a part for :data:`UPLOAD_S`."""
-        return self._taken_at is not None and time.monotonic() - self._taken_at > UPLOAD_S
+    def watch(self, sending: asyncio.Future[Any]) -> None:
+        """Cancel ``sending`` if the service does not read a part for :data:`UPLOAD_S`.
+
+        aiohttp itself bounds the silence after an upload, not the upload.
+        """
+        if sending.done() or self.length is None or self.length <= READ_SIZE:
+            return
+        if self._taken_at is not None and time.monotonic() - self._taken_at > UPLOAD_S:
+            self.stuck = True
+            sending.cancel()
+            return
+        asyncio.get_running_loop().call_later(WATCH_S, self.watch, sending)
 
     async def _parts(self, length: int) -> AsyncIterator[bytes]:
         # An own position: the same file may still be on its way to the replica asked before.
