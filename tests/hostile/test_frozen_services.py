@@ -87,4 +87,5 @@ def test_a_conversation_with_a_frozen_agent_ends(mesh):
         code, data = client.recv_data()
         assert code == websocket.ABNF.OPCODE_CLOSE
         assert int.from_bytes(data[:2], "big") == 1011
+    client.shutdown()
     mesh.wait_unharmed()
