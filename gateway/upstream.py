@@ -26,8 +26,6 @@ PROBE_S = 1.0
 """Time limit of a probe or a catalogue, seconds."""
 KEEP_S = 10.0
 """How long an idle connection is kept, seconds; less than the services keep it."""
-VANISHED_S = 5.0
-"""How long a replica is not asked after its address did not answer, seconds."""
 STALE_S = 0.2
 """Time within which a kept connection that was closed by the server fails on its next use."""
 READ_SIZE = 1 << 16
@@ -182,7 +180,7 @@ class Upstream:
             async with asyncio.timeout(PROBE_S):
                 # All replicas at once, so that one that hangs hides no other.
                 for replica in await self.candidates():
-                    asked.append(asyncio.create_task(self._get_json(replica.url + path)))
+                    asked.append(asyncio.create_task(self._get_json(replica, path)))
                 for answer in asyncio.as_completed(asked):
                     with suppress(aiohttp.ClientError, OSError, ValueError, RecursionError):
                         return await answer
@@ -194,11 +192,14 @@ class Upstream:
             await asyncio.gather(*asked, return_exceptions=True)
         raise self._unavailable("is not available")
 
-    async def _get_json(self, url: str) -> Any:
-        async with self.session.get(url, headers=self.headers()) as response:
+    async def _get_json(self, replica: Replica, path: str) -> Any:
+        async with self.session.get(replica.url + path, headers=self.headers()) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            return await response.json(content_type=None)
+            answer = await response.json(content_type=None)
+        # Who says that it is ready is asked again at once.
+        replica.circuit.succeeded()
+        return answer
 
     async def is_ready(self) -> bool:
         """Return whether a replica says that it is ready."""
@@ -305,7 +306,7 @@ class Upstream:
             and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
         ):
             # The address has vanished: nobody else shall wait for it.
-            replica.circuit.failed(VANISHED_S)
+            replica.circuit.trip()
             return "connection timed out"
         replica.circuit.failed()
         if isinstance(error, _NEVER_SENT):

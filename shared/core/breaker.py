@@ -74,6 +74,13 @@ class CircuitBreaker:
             self._open_until = None
             self._trial_since = None
 
+    def trip(self) -> None:
+        """Open at once, as after ``threshold`` failures: the address does not answer at all."""
+        with self._lock:
+            self._failures = self._threshold
+            self._trial_since = None
+            self._open_until = self._clock() + self._cooldown_s
+
     def failed(self, retry_after_s: float | None = None) -> None:
         """Record a failed call.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 
 import pytest
 import requests
@@ -123,6 +124,8 @@ def test_a_worker_that_crashes_is_replaced_inside_its_container(mesh):
         "master = next(p for p in sorted(pids) if parent(p) == 1)\n"
         "os.kill(next(p for p in pids if parent(p) == master), signal.SIGKILL)",
     )
+    # The gateway uses a verdict on readiness again for a second.
+    time.sleep(1.5)
     mesh.wait_ready()
     spoken = requests.post(f"{mesh.url}/synthesize", json={"text": TEXT}, timeout=120)
     assert wav_seconds(spoken.content) > 1

@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 Body = bytes | IO[bytes] | None
 POOL_SIZE = 64
 """Kept-alive connections per address; further ones are opened under load and closed after use."""
-VANISHED_S = 5.0
-"""How long a replica is not asked after its address did not answer, seconds."""
 STALE_S = 0.2
 """Time within which a kept connection that was closed by the server fails on its next use."""
 
@@ -149,7 +147,7 @@ class UpstreamPool:
         log.warning("upstream failed", extra={"upstream": self.name, "reason": reason})
         if isinstance(error, requests.ConnectTimeout):
             # The address has vanished: nobody else shall wait for it.
-            replica.circuit.failed(VANISHED_S)
+            replica.circuit.trip()
             return "connection timed out"
         replica.circuit.failed()
         if _is_refused(error):
