@@ -16,7 +16,7 @@ from yarl import URL
 
 from shared.core.errors import ClientGone, MalformedRequest, UpstreamTimeout, UpstreamUnavailable
 from shared.core.log import request_id
-from shared.http.client.replicas import Replica, Replicas
+from shared.http.client.replicas import STALE_S, Replica, Replicas
 from shared.http.server.asgi.record import RequestRecord
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,6 @@ PROBE_S = 1.0
 """Time limit of a probe or a catalogue, seconds."""
 KEEP_S = 10.0
 """How long an idle connection is kept, seconds; less than the services keep it."""
-STALE_S = 0.2
-"""Time within which a kept connection that was closed by the server fails on its next use."""
 READ_SIZE = 1 << 16
 UPLOAD_S = 30.0
 """Longest time that a service may take to read a part of a body, seconds."""
@@ -263,19 +261,16 @@ class Upstream:
         sent = {**headers, **self.headers()}
         if upload.length is not None:
             sent["Content-Length"] = str(upload.length)
-        try:
-            task = asyncio.ensure_future(
-                self.session.request(
-                    method,
-                    target,
-                    headers=sent,
-                    data=upload.data(),
-                    allow_redirects=False,
-                    trace_request_ctx=context,
-                )
+        task = asyncio.ensure_future(
+            self.session.request(
+                method,
+                target,
+                headers=sent,
+                data=upload.data(),
+                allow_redirects=False,
+                trace_request_ctx=context,
             )
-        except (ValueError, TypeError):
-            raise MalformedRequest("a header cannot be passed on") from None
+        )
         record.when_gone(task.cancel)
         upload.watch(task)
         try:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import websocket
 
 from mesh.connection import CONNECT_TIMEOUT_S, Connection
 from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.http.client.error_parsing import fault_from_body
-from shared.http.client.sockets import NO_PROXY
 
 TURN_TIMEOUT_S = 300.0
 """Timeout of a turn, seconds; long enough to download or load a language model first."""
+_NO_PROXY: Final[dict[str, Any]] = {"http_proxy_host": "unused", "http_no_proxy": ["*"]}
+"""Options of ``websocket-client`` that keep a connection from the proxies of the environment.
+
+The library ignores ``http_no_proxy`` unless a proxy is named.
+"""
 
 
 class Conversation:
@@ -36,7 +40,7 @@ class Conversation:
                 timeout=CONNECT_TIMEOUT_S,
                 header=[f"{name}: {value}" for name, value in connection.headers.items()],
                 suppress_origin=True,
-                **(NO_PROXY if connection.is_local else {}),
+                **(_NO_PROXY if connection.is_local else {}),
             )
         except websocket.WebSocketBadStatusException as error:
             raise _refusal(error) from None

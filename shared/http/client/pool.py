@@ -14,7 +14,7 @@ from urllib3.exceptions import NewConnectionError
 from shared.core.errors import MeshError, UpstreamTimeout, UpstreamUnavailable
 from shared.core.log import request_id
 from shared.http.client.error_parsing import fault_from_response
-from shared.http.client.replicas import Replica, Replicas, Resolver, resolve
+from shared.http.client.replicas import STALE_S, Replica, Replicas, Resolver, resolve
 from shared.http.client.watched_connections import WatchedAdapter, connected
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 Body = bytes | IO[bytes] | None
 POOL_SIZE = 64
 """Kept-alive connections per address; further ones are opened under load and closed after use."""
-STALE_S = 0.2
-"""Time within which a kept connection that was closed by the server fails on its next use."""
 
 
 class UpstreamPool:
@@ -194,7 +192,6 @@ class UpstreamPool:
         body: Body,
         start: int,
         stream: bool,
-        limits: tuple[float, float] | None = None,
     ) -> requests.Response:
         for fresh in (False, True):
             if body is not None and not isinstance(body, bytes):
@@ -209,7 +206,7 @@ class UpstreamPool:
                     params=params,
                     data=body,
                     stream=stream,
-                    timeout=limits or self._timeout,
+                    timeout=self._timeout,
                     allow_redirects=False,
                 )
             except requests.ConnectionError as error:

@@ -18,6 +18,8 @@ Resolver = Callable[[str, int], list[str]]
 
 RESOLVE_EVERY_S = 5.0
 """How long addresses are cached, seconds; replicas added by Compose are found within this time."""
+STALE_S = 0.2
+"""Time within which a kept connection that was closed by the server fails on its next use."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -92,8 +94,7 @@ class Replicas:
         """Return the base URL of each replica; the configured ones where nothing resolves."""
         if self.is_stale():
             self.refresh()
-        with self._lock:
-            return self._found or [split.geturl() for split in self._urls]
+        return self.known_addresses()
 
     def known_addresses(self) -> list[str]:
         """Return the addresses found so far, without resolving anything."""

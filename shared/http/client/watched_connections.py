@@ -53,7 +53,8 @@ class _WatchedHttp(_Opening, HTTPConnection):
             ClientGone: the current client has disconnected.
             TimeoutError: no data arrived within the connection's read timeout.
         """
-        # The socket still has the connect timeout; urllib3 sets the read timeout in the call below.
+        # The socket has the timeout of sending or of its last read; urllib3 sets that of this read
+        # in the call below.
         limit = self.timeout
         started = time.monotonic()
         while not wait_for_read(self.sock, timeout=_WATCH_S):

@@ -188,7 +188,8 @@ class Shell:
             QueryParams(scope["query_string"]),
             websocket=scope["type"] == "websocket",
         )
-        if accepted and record.path not in self._open_paths:
+        checked = bool(accepted) and record.path not in self._open_paths
+        if checked:
             try:
                 require_token(token, accepted)
             except MeshError:
@@ -197,7 +198,6 @@ class Shell:
                 raise
         if record.path not in PROBES:
             # A token identifies a client only where tokens are checked.
-            checked = accepted and record.path not in self._open_paths
             self._rate.count(token if checked and token else record.client)
 
     async def _body(self, scope: Scope, receive: Receive) -> IO[bytes]:
@@ -367,11 +367,9 @@ class _Answer:
 
     async def error(self, fault: MeshError) -> None:
         """Send the standard response for ``fault``."""
-        payload = json.dumps(fault.body()).encode()
-        headers = [(k.lower().encode(), v.encode()) for k, v in error_headers(fault).items()]
-        headers.append((b"content-length", str(len(payload)).encode()))
-        await self.send({"type": "http.response.start", "status": fault.status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": payload})
+        start, body = _error_messages("http.response", fault)
+        await self.send(start)
+        await self.send(body)
 
     async def empty(self, status: int) -> None:
         """Send a response without a body."""
@@ -424,13 +422,18 @@ async def _no_more() -> MutableMapping[str, Any]:
 async def _deny(send: Send, fault: MeshError, record: RequestRecord) -> None:
     """Answer a WebSocket handshake with an HTTP error."""
     record.status = fault.status
+    start, body = _error_messages("websocket.http.response", fault)
+    start["headers"].append((b"x-request-id", record.id.encode()))
+    await send(start)
+    await send(body)
+
+
+def _error_messages(kind: str, fault: MeshError) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the ASGI messages, of types that begin with ``kind``, of the response for a fault."""
     payload = json.dumps(fault.body()).encode()
     headers = [(k.lower().encode(), v.encode()) for k, v in error_headers(fault).items()]
-    headers += [
-        (b"content-length", str(len(payload)).encode()),
-        (b"x-request-id", record.id.encode()),
-    ]
-    await send(
-        {"type": "websocket.http.response.start", "status": fault.status, "headers": headers}
+    headers.append((b"content-length", str(len(payload)).encode()))
+    return (
+        {"type": f"{kind}.start", "status": fault.status, "headers": headers},
+        {"type": f"{kind}.body", "body": payload},
     )
-    await send({"type": "websocket.http.response.body", "body": payload})
